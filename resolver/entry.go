@@ -1,0 +1,86 @@
+package resolver
+
+import (
+	"context"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+// Entry is one name in the tree.
+type Entry struct {
+	Node Node
+	Attr store.Attr
+	// Key identifies the inode: entries with one key are one file. Virtual
+	// entries use their path, data (version, device, inode).
+	Key string
+	// Valid is how long the kernel may keep this entry and its attributes
+	// without asking again; 0 where another caller could get another answer.
+	Valid time.Duration
+}
+
+// DirEntry is one name in a directory listing.
+type DirEntry struct {
+	Name string
+	Mode uint32 // the S_IFMT bits
+	Key  string // as Entry.Key
+}
+
+// Node is what an entry is: exactly one of Dir, Link, Text, Data and Control.
+type Node any
+
+// Dir is a directory. Lookup fails with fs.ErrNotExist only where the name is
+// known to be absent.
+type Dir interface {
+	Lookup(ctx context.Context, name string) (Entry, error)
+	ReadDir(ctx context.Context) ([]DirEntry, error)
+	Stat(ctx context.Context) (Entry, error)
+}
+
+// Accesser is a node that answers access(2) itself, as the caller.
+type Accesser interface {
+	Access(ctx context.Context, mask uint32) error
+}
+
+// Link is a symbolic link whose target may change between two reads.
+type Link interface {
+	Readlink(ctx context.Context) (string, error)
+}
+
+// Text is a small generated file, read whole at open.
+type Text interface {
+	Read(ctx context.Context) ([]byte, error)
+}
+
+// Data is a regular file below a version's data path.
+type Data interface {
+	Real() string // its path on the host, with no link in it
+	Version() *Version
+	Stat(ctx context.Context) (store.Attr, error)
+}
+
+// Control is a file whose writes do something.
+type Control interface {
+	Open(ctx context.Context, flags int) (Handle, error)
+}
+
+// Handle is an open control file. A write returns only when what it completed
+// has been done, with that outcome.
+type Handle interface {
+	Write(ctx context.Context, p []byte, off int64) (int, error)
+	Read(ctx context.Context, p []byte, off int64) (int, error)
+	Flush(ctx context.Context) error
+	Size() int64
+	Close() error
+}
+
+// Mutable is a directory in which names can be made, renamed and removed: below
+// .log and .manifest.
+type Mutable interface {
+	Mkdir(ctx context.Context, name string) (Entry, error)
+	Create(ctx context.Context, name string, exclusive bool) (Entry, Handle, error)
+	Rename(ctx context.Context, old string, to Mutable, new string) error
+	Unlink(ctx context.Context, name string) error
+	Rmdir(ctx context.Context, name string) error
+	Symlink(ctx context.Context, name, target string) (Entry, error)
+}

@@ -1,0 +1,51 @@
+package resolver
+
+import (
+	"context"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// Source is a backend: it names artifacts, lists their versions and reads their
+// records. Implementations are safe for concurrent use, act as the caller in ctx,
+// and never report fs.ErrNotExist for what they merely could not reach.
+type Source interface {
+	// Names returns the path components directly below prefix that lead to
+	// artifacts, sorted; "" is the root.
+	Names(ctx context.Context, prefix string) ([]string, error)
+
+	// Versions lists one artifact; fs.ErrNotExist if there is none of that name.
+	Versions(ctx context.Context, name string) (*manifest.Listing, error)
+
+	// Manifest returns the record of one version, complete or retired;
+	// fs.ErrNotExist if there is none.
+	Manifest(ctx context.Context, name string, version int) (*manifest.Record, error)
+}
+
+// Publisher is a Source that logs new versions.
+type Publisher interface {
+	// Publish gives the draft the next free number and returns it once the
+	// version is durable. No number is ever given twice.
+	Publish(ctx context.Context, name string, d *manifest.Draft) (int, error)
+}
+
+// Claimer is a Source that upstream's own writer can log to, file by file.
+type Claimer interface {
+	// Claim takes exactly this number; fs.ErrExist if it is taken.
+	Claim(ctx context.Context, name string, version int) error
+	// Put writes manifest.json or metadata.json of a claimed version, whole or not at all.
+	Put(ctx context.Context, name string, version int, file string, data []byte) error
+	// Advance moves latest forward to version; a lower number changes nothing.
+	Advance(ctx context.Context, name string, version int) error
+}
+
+// Aliaser is a Source whose versions can be given further names.
+type Aliaser interface {
+	SetAlias(ctx context.Context, name, alias string, version int) error
+	RemoveAlias(ctx context.Context, name, alias string) error
+}
+
+// Retirer is a Source that can hide a version that was logged by mistake.
+type Retirer interface {
+	Retire(ctx context.Context, name string, version int, why string, undo bool) error
+}
