@@ -1,0 +1,51 @@
+# Run `make demo` to see it work, `make test` to know that it does.
+# Everything here runs on a fresh Debian with Go, git and root; `make deps` installs the rest.
+
+SHELL    := bash
+PACKAGES  = $$(go list ./... | grep -v /scripts/)
+
+.PHONY: build demo test unit acceptance lint vet race bench deps clean
+
+build:
+	go build -trimpath -o bin/artifactfs ./cmd/artifactfs
+
+demo: build
+	@scripts/deps.sh demo
+	@scripts/demo.sh
+
+test: unit acceptance
+
+# Unit tests mount too. Those that need root or /dev/fuse say so and skip without.
+unit: deps
+	go test $(PACKAGES)
+
+# What the project promises, against the real binary; one at a time, since some promises are in seconds.
+acceptance: deps build
+	go test -timeout 15m ./scripts/...
+
+# The second line is what a cluster's arm64 nodes get, the third what people look at stores with from a laptop.
+vet:
+	GOOS=linux GOARCH=amd64 go vet ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+
+lint: deps
+	@files=$$(git ls-files -- '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$files" ]; then printf 'not gofmt-ed:\n%s\n' "$$files"; exit 1; fi
+	bin/staticcheck ./...
+	bash -n scripts/*.sh .ci/run
+
+# With -race the acceptance tests build their daemon with -race too, and run fewer rounds.
+race: deps
+	go test -race -short $(PACKAGES)
+	go test -race -short -timeout 15m ./scripts/...
+
+# BENCH_QUICK=1 for a short run. Raw output stays in bench/.
+bench: deps build
+	go run ./scripts/bench
+
+deps:
+	@scripts/deps.sh
+
+clean:
+	rm -rf bin .venv bench

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks. Silent and offline where nothing is missing.
+#   deps.sh demo    only what a mount needs
+#   deps.sh         everything that `make test`, `make lint` and `make bench` need
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# command:package. A command that is there is enough, whoever installed it.
+mount_needs="fusermount3:fuse3"
+test_needs="$mount_needs git:git gcc:gcc python3:python3 dash:dash rsync:rsync tar:tar
+  setfacl:acl setfattr:attr strace:strace unshare:util-linux nsenter:util-linux setpriv:util-linux fincore:util-linux
+  ip:iproute2 ps:procps fio:fio hyperfine:hyperfine"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+install_missing() {
+  local missing=() pair
+  for pair in $1; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+  done
+  shift
+  missing+=("$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "deps: installing ${missing[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  as_root apt-get -qq update </dev/null >/dev/null
+  as_root apt-get -qq install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+}
+
+install_venv() {
+  cmp -s scripts/requirements.txt .venv/requirements.txt && return 0
+  echo "deps: making .venv" >&2
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --requirement scripts/requirements.txt </dev/null
+  cp scripts/requirements.txt .venv/ # last: its being there says the rest is
+}
+
+install_staticcheck() {
+  local version=v0.8.2
+  [ "$(cat bin/staticcheck.version 2>/dev/null)" = "$version" ] && [ -x bin/staticcheck ] && return 0
+  echo "deps: installing staticcheck $version" >&2
+  mkdir -p bin
+  GOBIN="$PWD/bin" go install "honnef.co/go/tools/cmd/staticcheck@$version"
+  echo "$version" >bin/staticcheck.version
+}
+
+if [ "${1:-}" = demo ]; then
+  install_missing "$mount_needs"
+  exit
+fi
+venv=()
+python3 -c 'import ensurepip' 2>/dev/null || venv=(python3-venv)
+install_missing "$test_needs" ${venv[@]+"${venv[@]}"}
+install_venv
+install_staticcheck
