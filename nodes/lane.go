@@ -1,0 +1,162 @@
+//go:build linux
+
+package nodes
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// lane is the way a data file's bytes travel.
+type lane int
+
+const (
+	laneNone lane = iota
+	laneCopy
+	lanePassthrough
+)
+
+func (l lane) String() string {
+	return [...]string{"none", "copy", "passthrough"}[l]
+}
+
+// data is what an inode of a data file, or data directory, has open and has shown.
+type data struct {
+	opens   int
+	lane    lane  // of all that is open: the two do not mix on one inode (EIO)
+	backing int32 // the kernel's id for the file, in the passthrough lane
+	dev     uint64
+	fileIno uint64
+	shown   stamp
+}
+
+// stamp tells whether a file is as it was.
+type stamp struct {
+	mtime, ctime time.Time
+	size         int64
+}
+
+// listed notes that the kernel is about to cache the file as a describes it, and
+// reports whether it had it otherwise before.
+func (i *inode) listed(a store.Attr) (changed bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := stamp{a.Mtime, a.Ctime, a.Size}
+	changed = i.shown != now && i.shown != stamp{}
+	i.shown = now
+	return changed
+}
+
+func (i *inode) isOpen() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.opens > 0
+}
+
+// open counts one more open of the file in fd, whose lane is decided by the first
+// and kept until the last is released. The mutex is held across the backing ioctl,
+// which reads no device: two first opens must not decide apart.
+func (i *inode) open(fd int, a store.Attr, s *system, v *resolver.Version) (lane, int32, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if a.Dev != i.ent.Attr.Dev || a.Ino != i.ent.Attr.Ino {
+		return 0, 0, syscall.ESTALE
+	}
+	if i.opens > 0 && (a.Dev != i.dev || a.Ino != i.fileIno) {
+		return 0, 0, syscall.ESTALE
+	}
+	if i.opens == 0 {
+		i.lane, i.backing, i.dev, i.fileIno = laneCopy, 0, a.Dev, a.Ino
+		why := s.lanes.why
+		if s.pass != nil {
+			var id int32
+			if id, why = s.pass.register(fd, a.Dev); why == "" {
+				i.lane, i.backing = lanePassthrough, id
+			}
+		}
+		s.lanes.note(v, i.lane, why)
+	}
+	i.opens++
+	return i.lane, i.backing, nil
+}
+
+func (i *inode) close(p *Passthrough) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.opens--; i.opens == 0 && i.lane == lanePassthrough {
+		p.release(i.backing)
+		i.lane, i.backing = laneNone, 0
+	}
+}
+
+// Lanes is the account of how versions are served. It is safe for concurrent use.
+type Lanes struct {
+	why  string // why the mount has no passthrough at all
+	pass *Passthrough
+
+	mu       sync.Mutex
+	versions map[string]VersionLane
+}
+
+// VersionLane says how one version is served, and why not better.
+type VersionLane struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Lane    string `json:"lane"`
+	Why     string `json:"why,omitempty"`
+}
+
+// maxLanes bounds the account: a job that walks a store of millions is not to
+// grow the daemon.
+const maxLanes = 10_000
+
+func (l *Lanes) note(v *resolver.Version, in lane, why string) {
+	if v == nil {
+		return
+	}
+	key := v.Name + "\x00" + strconv.Itoa(v.N)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.versions == nil {
+		l.versions = make(map[string]VersionLane)
+	}
+	if len(l.versions) >= maxLanes {
+		clear(l.versions)
+	}
+	l.versions[key] = VersionLane{Name: v.Name, Version: v.N, Lane: in.String(), Why: why}
+}
+
+// Versions lists the versions that have been read, by name and number.
+func (l *Lanes) Versions() []VersionLane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]VersionLane, 0, len(l.versions))
+	for _, v := range l.versions {
+		list = append(list, v)
+	}
+	slices.SortFunc(list, func(a, b VersionLane) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return a.Version - b.Version
+	})
+	return list
+}
+
+// Default says how a version that nobody has read yet will be served at best.
+func (l *Lanes) Default() (lane, why string) {
+	if l.pass == nil {
+		return laneCopy.String(), l.why
+	}
+	if why := l.pass.Off(); why != "" {
+		return laneCopy.String(), why
+	}
+	return lanePassthrough.String(), ""
+}

@@ -1,0 +1,37 @@
+//go:build linux
+
+package nodes
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// linkNode is a symbolic link. The kernel asks for its target every time
+// (EnableSymlinkCaching is off): an alias moves without telling anybody.
+type linkNode struct{ node }
+
+var (
+	_ fusefs.NodeReadlinker = (*linkNode)(nil)
+	_ fusefs.NodeGetattrer  = (*linkNode)(nil)
+)
+
+func (n *linkNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
+	target, err := n.inode.entry().Node.(resolver.Link).Readlink(as(ctx))
+	if err != nil {
+		return nil, n.errno("readlink", err)
+	}
+	return []byte(target), 0
+}
+
+func (n *linkNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	e := n.inode.entry()
+	setAttr(&out.Attr, e.Attr)
+	out.SetTimeout(e.Valid)
+	return 0
+}

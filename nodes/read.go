@@ -1,0 +1,69 @@
+//go:build linux
+
+package nodes
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// MaxRead is the largest read the kernel sends, in bytes: FUSE's own limit.
+const MaxRead = 1 << 20
+
+// Read serves the copy lane. What is in the page cache is copied at once
+// (RWF_NOWAIT, kernel 4.14); only what must wait for a device goes through the
+// gate of its file system, where the deadline bounds it.
+func (h *dataHandle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if h.f == nil {
+		return nil, syscall.EIO // the kernel reads it: it has the backing id
+	}
+	fd := int(h.f.Fd())
+	k, err := unix.Preadv2(fd, [][]byte{dest}, off, unix.RWF_NOWAIT)
+	if err == nil && k == len(dest) {
+		return fuse.ReadResultData(dest), 0
+	}
+	// The buffer is not go-fuse's: past the deadline the read goes on into it.
+	buf := buffers.Get().(*[]byte)
+	err = h.n.sys.local.Do(context.Background(), h.n.data().Real(), func() error {
+		k, err = fullPread(fd, (*buf)[:len(dest)], off)
+		return err
+	})
+	if err != nil {
+		return nil, h.n.errno("read", err)
+	}
+	return &result{buf: buf, n: k}, 0
+}
+
+// fullPread reads until p is full or the file ends.
+func fullPread(fd int, p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		k, err := unix.Pread(fd, p[done:], off+int64(done))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return done, err
+		case k == 0:
+			return done, nil
+		default:
+			done += k
+		}
+	}
+	return done, nil
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, MaxRead); return &b }}
+
+// result is a read's bytes in a buffer that goes back to the pool once sent.
+type result struct {
+	buf *[]byte
+	n   int
+}
+
+func (r *result) Bytes([]byte) ([]byte, fuse.Status) { return (*r.buf)[:r.n], fuse.OK }
+func (r *result) Size() int                          { return r.n }
+func (r *result) Done()                              { buffers.Put(r.buf) }
