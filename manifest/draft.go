@@ -1,8 +1,9 @@
 package manifest
 
-import (
-	"time"
-)
+import "time"
+
+// modelType is the type of a checkpoint.
+const modelType = "model"
 
 // Draft is a version that has no number yet.
 type Draft struct {
@@ -10,15 +11,8 @@ type Draft struct {
 	Metadata  Object   // metadata.json
 	RequestID string
 	Aliases   []string
-	Sidecar   Object // what upstream's record has no place for
-}
-
-// Draft returns the files of the version that r asks for, named name. producer
-// is the run's id, for requests that give none. resolved is what manifest.json
-// records as path; "" is r.Path as it was written, as upstream has it for
-// checkpoints.
-func (r *Request) Draft(name string, now time.Time, producer, resolved string) (*Draft, error) {
-	return &Draft{}, nil
+	Backends  []string // nil: all active ones
+	Sidecar   Object   // what upstream's record has no place for
 }
 
 // ManifestBytes returns manifest.json of d as version v.
@@ -30,3 +24,98 @@ func (d *Draft) ManifestBytes(v int) []byte {
 
 // MetadataBytes returns metadata.json, the same for every number.
 func (d *Draft) MetadataBytes() []byte { return AppendJSON(nil, d.Metadata, 2) }
+
+// Draft returns what upstream would write for r under a name that passes
+// CheckName. producer is the run's id, for requests that give none: the value of
+// NEMO_EXPERIMENT_ID, or "local" where that is not set. resolved is what
+// manifest.json records as the path: where the data is once links are followed;
+// "" is the path as it was written, which upstream records for checkpoints.
+func (r *Request) Draft(name string, now time.Time, producer, resolved string) (*Draft, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	d := &Draft{
+		Manifest: Manifest{
+			Name:          name,
+			Path:          resolved,
+			CreatedAt:     r.CreatedAt,
+			Producer:      r.Producer,
+			Inputs:        r.inputs(),
+			UsedArtifacts: r.Used,
+		},
+		RequestID: r.RequestID,
+		Aliases:   r.Aliases,
+		Backends:  r.Backends,
+	}
+	if resolved == "" {
+		d.Manifest.Path = r.Path
+	}
+	if r.CreatedAt == "" {
+		d.Manifest.CreatedAt = isoTime(now)
+	}
+	if r.Checkpoint() {
+		r.checkpoint(d, producer)
+	} else {
+		r.artifact(d, producer)
+	}
+	return d, nil
+}
+
+// artifact fills d as upstream's log_artifact does: metadata.json is the dump of
+// the object that was logged, manifest.json a view of it.
+func (r *Request) artifact(d *Draft, producer string) {
+	if r.Producer == "" {
+		d.Manifest.Producer = producer
+	}
+	// save() settles the producer before it logs; a dump that says null was
+	// logged without it.
+	var dumped any = d.Manifest.Producer
+	if v, given := r.given.Get("producer"); given {
+		dumped = v
+	} else if d.Manifest.Producer == "" {
+		d.Manifest.Producer, dumped = "local", "local"
+	}
+	d.Manifest.Type = className(r.Type)
+	metadata := r.synced(Object{})
+	d.Manifest.Metadata = reprDatasets(metadata)
+	d.Metadata = Object{
+		{"path", cleanPath(r.Path)},
+		{"type", d.Manifest.Type},
+		{"metadata", metadata},
+		{"created_at", d.Manifest.CreatedAt},
+		{"producer", dumped},
+		{"tracking", r.kept("tracking")},
+		{"name", r.kept("name")},
+	}
+	d.Metadata = append(d.Metadata, r.Fields...)
+}
+
+// checkpoint fills d as upstream's log_model_checkpoint does. What that has no
+// place for follows its keys.
+func (r *Request) checkpoint(d *Draft, producer string) {
+	if r.Producer == "" {
+		d.Manifest.Producer = producer
+	}
+	path := d.Manifest.Path
+	iteration, _ := r.Fields.Get("iteration")
+	d.Manifest.Type = modelType
+	d.Manifest.Metadata = r.synced(Object{{"iteration", iteration}, {"absolute_path", path}})
+	d.Metadata = Object{
+		{"path", path},
+		{"type", modelType},
+		{"created_at", d.Manifest.CreatedAt},
+		{"iteration", iteration},
+		{"absolute_path", path},
+		{"metadata", d.Manifest.Metadata},
+	}
+	for _, key := range []string{"name", "tracking"} {
+		if v := r.kept(key); v != nil {
+			d.Metadata = append(d.Metadata, Member{key, v})
+		}
+	}
+	for _, m := range r.Fields {
+		if _, there := d.Metadata.Get(m.Key); !there {
+			d.Metadata = append(d.Metadata, m)
+		}
+	}
+}

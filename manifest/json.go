@@ -157,9 +157,13 @@ func appendString(dst []byte, s string) []byte {
 func appendEscaped(dst []byte, r rune) []byte {
 	if r > 0xffff {
 		r -= 0x10000
-		dst = appendEscaped(dst, 0xd800+r>>10)
+		dst = appendUnicode(dst, 0xd800+r>>10)
 		r = 0xdc00 + r&0x3ff
 	}
+	return appendUnicode(dst, r)
+}
+
+func appendUnicode(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 

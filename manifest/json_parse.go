@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -43,36 +42,31 @@ var bom = []byte("\xef\xbb\xbf")
 // nil, bool, Number, string, []any or Object. A key given twice stands where it
 // first stood with the value it last had. Errors are *SyntaxError.
 func ParseJSON(b []byte) (any, error) {
-	v, end, err := parsePrefix(b)
-	if err != nil {
-		return nil, err
-	}
-	if rest := skipBlank(b, end); rest < len(b) {
-		return nil, &SyntaxError{Offset: rest, Reason: "more text after the value"}
-	}
-	return v, nil
+	p := parser{b: b, values: maxValues, depth: maxDepth}
+	return p.whole()
 }
 
-// parsePrefix reads the JSON value that b starts with and returns where it ends.
-func parsePrefix(b []byte) (v any, end int, err error) {
-	p := parser{b: b, left: maxValues}
-	if bytes.HasPrefix(b, bom) {
-		p.pos = len(bom)
-	}
+// whole reads all of the text as one value.
+func (p *parser) whole() (v any, err error) {
 	defer func() {
 		if e := recover(); e != nil {
 			s, ok := e.(*SyntaxError)
 			if !ok {
 				panic(e)
 			}
-			v, end, err = nil, s.Offset, s
+			v, err = nil, s
 		}
 	}()
+	if bytes.HasPrefix(p.b, bom) {
+		p.pos = len(bom)
+	}
 	// Strings without escapes are parts of this copy.
-	p.s = string(b)
-	p.blank()
+	p.s = string(p.b)
 	v = p.value(0)
-	return v, p.pos, nil
+	if p.blank(); p.pos < len(p.b) {
+		p.fail(p.pos, "there is more text after the value")
+	}
+	return v, nil
 }
 
 func skipBlank(b []byte, i int) int {
@@ -82,12 +76,19 @@ func skipBlank(b []byte, i int) int {
 	return i
 }
 
-// parser panics with a *SyntaxError; parsePrefix catches it.
+// parser panics with a *SyntaxError; whole catches it.
 type parser struct {
-	b    []byte
-	s    string
-	pos  int
-	left int // values it may still make
+	b      []byte
+	s      string
+	pos    int
+	depth  int // how deep values may nest
+	values int // how many it may still make
+
+	// check, if set, may refuse a number; keys lead to the one at hand.
+	check func(Number) string
+	keys  []string
+	// starts gets the offsets of the values of the outermost object.
+	starts map[string]int
 }
 
 func (p *parser) fail(at int, format string, args ...any) {
@@ -110,11 +111,11 @@ func (p *parser) peek(where string) byte {
 }
 
 func (p *parser) value(depth int) any {
-	if p.left--; p.left < 0 {
-		p.fail(p.pos, "more than %d values", maxValues)
+	if p.values--; p.values < 0 {
+		p.fail(p.pos, "the text holds too many values")
 	}
-	if depth > maxDepth {
-		p.fail(p.pos, "nested more than %d deep", maxDepth)
+	if depth > p.depth {
+		p.fail(p.pos, "values nest more than %d deep", p.depth)
 	}
 	switch c := p.peek("where a value should be"); {
 	case c == '{':
@@ -127,7 +128,8 @@ func (p *parser) value(depth int) any {
 		return p.number()
 	}
 	for _, w := range words {
-		if p.word(w.text) {
+		if start := p.pos; p.word(w.text) {
+			p.checkNumber(start, w.value)
 			return w.value
 		}
 	}
@@ -188,12 +190,26 @@ func (p *parser) object(depth int) any {
 			p.fail(p.pos, "a colon should be here")
 		}
 		p.pos++
-		v := p.value(depth + 1)
+		v := p.member(key, depth)
 		o, index = o.put(key, v, index)
 		if p.next("an object", '}') {
 			return o
 		}
 	}
+}
+
+// member reads the value of a key.
+func (p *parser) member(key string, depth int) any {
+	if p.check == nil {
+		return p.value(depth + 1)
+	}
+	p.keys = append(p.keys, key)
+	if p.blank(); depth == 0 {
+		p.starts[key] = p.pos
+	}
+	v := p.value(depth + 1)
+	p.keys = p.keys[:len(p.keys)-1]
+	return v
 }
 
 // put is Set for objects with many keys.
@@ -223,64 +239,71 @@ func (p *parser) next(what string, end byte) bool {
 		p.fail(p.pos, "a comma or the end of %s should be here", what)
 	}
 	p.pos++
-	if c == ',' && end == ']' && p.peek("inside a list") == ']' {
-		p.fail(p.pos, "a list ends with a comma")
-	}
 	return c == end
 }
 
 func (p *parser) number() any {
 	start := p.pos
+	if !p.word("-Infinity") {
+		p.decimal()
+	}
+	n := Number(p.s[start:p.pos])
+	p.checkNumber(start, n)
+	return n
+}
+
+func (p *parser) checkNumber(start int, v any) {
+	if n, ok := v.(Number); ok && p.check != nil {
+		if why := p.check(n); why != "" {
+			p.fail(start, "%s%s", p.field(), why)
+		}
+	}
+}
+
+func (p *parser) decimal() {
 	if p.b[p.pos] == '-' {
 		p.pos++
-		if p.pos == len(p.b) {
-			p.short("inside a number")
-		}
-		if p.b[p.pos] == 'I' && p.word("Infinity") {
-			return Number("-Infinity")
-		}
 	}
-	if p.digits() == 0 {
-		p.fail(p.pos, "a number has no digits")
-	}
-	if first := p.b[start:p.pos]; len(bytes.TrimPrefix(first, []byte("-"))) > 1 && bytes.TrimPrefix(first, []byte("-"))[0] == '0' {
+	start := p.pos
+	p.digits("")
+	if p.b[start] == '0' && p.pos > start+1 {
 		p.fail(start, "a number starts with 0")
 	}
 	if p.pos < len(p.b) && p.b[p.pos] == '.' {
 		p.pos++
-		p.fraction("after the point")
+		p.digits(" after the point")
 	}
 	if p.pos < len(p.b) && p.b[p.pos]|0x20 == 'e' {
 		p.pos++
 		if p.pos < len(p.b) && (p.b[p.pos] == '+' || p.b[p.pos] == '-') {
 			p.pos++
 		}
-		p.fraction("in the exponent")
+		p.digits(" in the exponent")
 	}
-	return Number(p.s[start:p.pos])
 }
 
-func (p *parser) fraction(where string) {
+func (p *parser) digits(where string) {
 	if p.pos == len(p.b) {
 		p.short("inside a number")
 	}
-	if p.digits() == 0 {
-		p.fail(p.pos, "a number has no digits %s", where)
+	start := p.pos
+	for p.pos < len(p.b) && '0' <= p.b[p.pos] && p.b[p.pos] <= '9' {
+		p.pos++
+	}
+	if p.pos == start {
+		p.fail(p.pos, "a number has no digit%s", where)
 	}
 }
 
-func (p *parser) digits() (n int) {
-	for p.pos < len(p.b) && '0' <= p.b[p.pos] && p.b[p.pos] <= '9' {
-		p.pos++
-		n++
+// field names the value at hand, for messages.
+func (p *parser) field() string {
+	if len(p.keys) == 0 {
+		return ""
 	}
-	return n
+	return strings.Join(p.keys, ".") + ": "
 }
 
 func firstRune(b []byte) string {
 	_, n := utf8.DecodeRune(b)
 	return string(b[:n])
 }
-
-// short reports whether err says that a longer text could be right.
-func short(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }

@@ -16,13 +16,15 @@ type Record struct {
 	Legacy   bool   // read from an .art_index.json, not from a manifest
 }
 
-// NewRecord reads the two files of a version. A metadata.json that is absent
-// (nil) or not an object leaves Meta nil: the version can be read without it.
-func NewRecord(raw, rawMeta []byte, dir string) (*Record, error) {
+// NewRecord reads the two files of a version. Where the store has them, name and
+// version, beats what the record says. A metadata.json that is absent (nil) or
+// not an object leaves Meta nil: the version can be read without it.
+func NewRecord(name string, version int, raw, rawMeta []byte, dir string) (*Record, error) {
 	m, err := ParseManifest(raw)
 	if err != nil {
 		return nil, err
 	}
+	m.Name, m.Version = name, version
 	r := &Record{Manifest: m, Raw: raw, RawMeta: rawMeta, Dir: dir}
 	if rawMeta != nil {
 		v, _ := ParseJSON(rawMeta)
@@ -45,7 +47,8 @@ func (r *Record) Iteration() (int, bool) {
 	return i, ok && i >= 0
 }
 
-// iteration is the field of that name: upstream looks into manifest.json only.
+// iteration is the field of that name. Upstream looks into manifest.json only;
+// a checkpoint whose number stands in metadata.json alone has it here too.
 func (r *Record) iteration() any {
 	if v, _ := r.Manifest.Metadata.Get("iteration"); v != nil {
 		return v
@@ -55,12 +58,16 @@ func (r *Record) iteration() any {
 }
 
 // info is what upstream knows of an artifact without metadata.json.
-func (r *Record) info(name, version string) Object {
+func (r *Record) info(version string) Object {
+	var typ any
+	if r.Manifest.Type != "" {
+		typ = r.Manifest.Type
+	}
 	return Object{
 		{"path", r.Manifest.Path},
 		{"version", version},
-		{"name", name},
-		{"type", r.Manifest.Type},
+		{"name", r.Manifest.Name},
+		{"type", typ},
 		{"iteration", r.iteration()},
 	}
 }
@@ -77,7 +84,7 @@ func (r *Record) Field(field, version string) (any, error) {
 		return nil, r.noField(field)
 	}
 	nested, _ := r.Meta.object("metadata")
-	for _, o := range []Object{r.info(r.Manifest.Name, version), r.Meta, nested} {
+	for _, o := range []Object{r.info(version), r.Meta, nested} {
 		if v, ok := o.Get(field); ok {
 			return v, nil
 		}
@@ -93,7 +100,7 @@ func (r *Record) noField(field string) error {
 // metadata.X spellings.
 func (r *Record) Fields(version string) Object {
 	nested, _ := r.Meta.object("metadata")
-	out := r.info(r.Manifest.Name, version)
+	out := r.info(version)
 	seen := make(map[string]bool, len(r.Meta)+len(nested))
 	for _, m := range out {
 		seen[m.Key] = true

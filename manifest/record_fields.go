@@ -1,7 +1,5 @@
 package manifest
 
-import "math"
-
 // FlattenedManifest returns the fields of r as the manifest.json that upstream's
 // ${oc.decode:${manifest:DIR,key}} reads. It applies Python's str to a value and
 // decodes that: numbers, booleans and lists come back as they are, null only
@@ -32,5 +30,3 @@ func FieldText(v any) []byte {
 	}
 	return append(AppendJSON(nil, v, 0), '\n')
 }
-
-var _ = math.MaxInt

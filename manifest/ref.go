@@ -1,27 +1,134 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 )
 
-// Ref is a reference to a version of an artifact.
-type Ref struct {
-	Name    string // as it was written, slashes included
-	Version string // latest, vN without leading zeros, or an alias
-	Sub     string // a path inside the version, or ""
-}
-
 // Latest is the version of a reference that gives none.
 const Latest = "latest"
 
-// ParseRef reads [art://][ENTITY/PROJECT/]NAME[:VERSION][/SUBPATH].
-func ParseRef(s string) (Ref, error) {
-	return Ref{}, fmt.Errorf("reference %q: %w", s, fs.ErrInvalid)
+// Ref is a reference to a version of an artifact.
+//
+// A name of three components has two readings, an artifact that nests and
+// ENTITY/PROJECT/NAME; a name with slashes may also be a semantic one, logged with
+// dashes. Name keeps what was written; WandB and Dashed give the other readings.
+type Ref struct {
+	Name    string // passes CheckName
+	Version string // latest, vN without leading zeros, or an alias
+	Sub     string // a path inside the version without . or .., or ""
 }
 
-// String returns the reference in its shortest whole form, NAME:VERSION[/SUB].
+// ParseRef reads [art://][ENTITY/PROJECT/]NAME[:VERSION][/SUBPATH]. The first
+// component with a colon ends the name, so only after a version can a path
+// follow; its last colon divides name and version, except that a version given
+// twice (n:v3:v3, which W&B's records hold) counts once.
+//
+// VERSION is latest, vN or N, or else taken for an alias. Nothing that leaves the
+// store, or the version, is a reference. Errors satisfy fs.ErrInvalid.
+func ParseRef(s string) (Ref, error) {
+	r, err := parseRef(strings.TrimPrefix(s, "art://"))
+	if err != nil {
+		return Ref{}, fmt.Errorf("reference %s: %w: %w", quote(s), err, fs.ErrInvalid)
+	}
+	return r, nil
+}
+
+func parseRef(s string) (Ref, error) {
+	r := Ref{Name: s, Version: Latest}
+	if i := strings.IndexByte(s, ':'); i >= 0 {
+		end := len(s)
+		if slash := strings.IndexByte(s[i:], '/'); slash >= 0 {
+			end = i + slash
+			r.Sub = s[end+1:]
+		}
+		i = strings.LastIndexByte(s[:end], ':')
+		r.Name, r.Version = s[:i], s[i+1:end]
+		r.Name = trimVersions(r.Name, r.Version)
+	}
+	r.Name = strings.TrimSuffix(r.Name, "/")
+	if err := checkRefName(r.Name); err != nil {
+		return r, err
+	}
+	if err := r.checkVersion(); err != nil {
+		return r, err
+	}
+	return r, r.checkSub()
+}
+
+// trimVersions removes from the end of a name the version that follows it.
+func trimVersions(name, version string) string {
+	v, number := ParseVersion(version)
+	for {
+		i := strings.LastIndexByte(name, ':')
+		if i < 0 {
+			return name
+		}
+		w, ok := ParseVersion(name[i+1:])
+		if name[i+1:] != version && !(number && ok && v == w) {
+			return name
+		}
+		name = name[:i]
+	}
+}
+
+func checkRefName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case strings.HasPrefix(name, "/"):
+		return errors.New("the name is an absolute path")
+	}
+	for c := range strings.SplitSeq(name, "/") {
+		if why := badComponent(c); why != "" {
+			if strings.HasSuffix(why, "names a version") {
+				why += "; a version follows a colon, as in NAME:v3"
+			}
+			return fmt.Errorf("in the name, %s", why)
+		}
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("the name is longer than %d bytes", maxName)
+	}
+	return nil
+}
+
+// checkVersion makes the number canonical. One that does not fit stays as it is:
+// no version has it.
+func (r *Ref) checkVersion() error {
+	if v, ok := ParseVersion(r.Version); ok {
+		r.Version = v.String()
+		return nil
+	}
+	switch v := r.Version; {
+	case v == "":
+		return errors.New("nothing follows the colon")
+	case v[0] == '.' || strings.Contains(v, "\x00") || len(v) > maxComponent:
+		return errors.New("what follows the colon is neither a version nor an alias")
+	}
+	return nil
+}
+
+func (r *Ref) checkSub() error {
+	r.Sub = strings.TrimSuffix(r.Sub, "/")
+	if r.Sub == "" {
+		return nil
+	}
+	if strings.Contains(r.Sub, "\x00") {
+		return errors.New("the path holds a NUL byte")
+	}
+	for c := range strings.SplitSeq(r.Sub, "/") {
+		switch c {
+		case "", ".", "..":
+			return fmt.Errorf("the path after the version has the component %q", c)
+		}
+	}
+	return nil
+}
+
+// String returns the reference in its canonical form, NAME:VERSION[/SUB].
 func (r Ref) String() string {
 	s := r.Name + ":" + r.Version
 	if r.Sub != "" {
@@ -39,10 +146,13 @@ func (r Ref) Number() (Version, bool) {
 }
 
 // Dashed returns r with dashes for the slashes of its name: the name that
-// upstream logs a semantic name such as super3/rl/rlvr1/data under.
-func (r Ref) Dashed() Ref {
-	r.Name = strings.ReplaceAll(r.Name, "/", "-")
-	return r
+// upstream logs a semantic name such as super3/rl/rlvr1/data under. It reports
+// whether that is another name.
+func (r Ref) Dashed() (Ref, bool) {
+	dashed := strings.ReplaceAll(r.Name, "/", "-")
+	changed := dashed != r.Name
+	r.Name = dashed
+	return r, changed
 }
 
 // WandB returns the parts of a name that can be read as ENTITY/PROJECT/NAME.
@@ -53,7 +163,3 @@ func (r Ref) WandB() (entity, project, name string, ok bool) {
 	}
 	return parts[0], parts[1], parts[2], true
 }
-
-// IsReference reports whether upstream takes the value of a key in a config for
-// a reference, with what it misses.
-func IsReference(v any) bool { return false }

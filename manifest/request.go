@@ -1,6 +1,15 @@
 package manifest
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
 
 // MaxRequest is the longest request to log a version, in bytes.
 const MaxRequest = 1 << 20
@@ -15,17 +24,151 @@ type Request struct {
 	Name      string // the semantic name, kept in metadata.json
 	Metadata  Object
 	Inputs    []string // nil: derived from the typed fields
-	Used      []string
-	Producer  *string // nil: the one of the job
-	CreatedAt string  // "" : now
-	Iteration *int    // a model checkpoint
+	Used      []string // used_artifacts
+	Producer  string   // "": the job's
+	CreatedAt string   // "": now
+	Iteration *int     // set: a model checkpoint
 	Aliases   []string
 	Backends  []string // nil: all active ones
 	RequestID string
-	Fields    Object // the rest, in order: tracking and the typed fields
-	members   Object // the request as written; nil if it was a path
+	Fields    Object // every other key, in order: typed fields
+
+	// What was written, for what metadata.json keeps as it came.
+	given Object
 }
 
-// ParseRequest reads a whole request: one absolute path or URI and a newline, or
-// one JSON object.
-func ParseRequest(b []byte) (*Request, error) { return nil, ErrIncomplete }
+// ParseRequest reads what was written to a control file: one absolute path or
+// URI and a newline, or one JSON object; white space may surround both.
+//
+// ErrIncomplete says that more text could make a request of b; ask FinishRequest
+// when there will be no more. Other errors satisfy fs.ErrInvalid and name the
+// offset and the reason, or syscall.EFBIG beyond MaxRequest.
+func ParseRequest(b []byte) (*Request, error) {
+	if len(b) > MaxRequest {
+		return nil, fmt.Errorf("log request: longer than %d bytes: %w", MaxRequest, syscall.EFBIG)
+	}
+	start := skipBlank(b, 0)
+	start = skipBlank(b, start+len(b[start:])-len(bytes.TrimPrefix(b[start:], bom)))
+	if start == len(b) || bytes.HasPrefix(bom, b[start:]) {
+		return nil, ErrIncomplete
+	}
+	parse := parsePathRequest
+	if b[start] == '{' {
+		parse = parseObjectRequest
+	}
+	r, err := parse(b, start)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, ErrIncomplete
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log request %w: %w", err, fs.ErrInvalid)
+	}
+	return r, nil
+}
+
+// FinishRequest is ParseRequest for a text that is whole: the newline after a
+// path may be missing, and what is incomplete is an error.
+func FinishRequest(b []byte) (*Request, error) {
+	r, err := ParseRequest(b)
+	if err != ErrIncomplete {
+		return r, err
+	}
+	line := append(bytes.Clone(b), '\n')
+	if r, err = ParseRequest(line); err != ErrIncomplete {
+		return r, err
+	}
+	return nil, fmt.Errorf("log request at byte %d: the text ends before the request does: %w", len(b), fs.ErrInvalid)
+}
+
+// NewRequest returns the request that a path alone is.
+func NewRequest(path string) (*Request, error) {
+	if why := badPath(path); why != "" {
+		return nil, fmt.Errorf("log request: %s: %w", why, fs.ErrInvalid)
+	}
+	return &Request{Path: path, Metadata: Object{}}, nil
+}
+
+// Checkpoint reports whether r logs a model checkpoint, whose path upstream
+// records as it was written, links and all.
+func (r *Request) Checkpoint() bool { return r.Iteration != nil }
+
+// Remote reports whether the data lies behind a URI.
+func (r *Request) Remote() bool { return IsURI(r.Path) }
+
+func parsePathRequest(b []byte, start int) (*Request, error) {
+	line, rest, whole := bytes.Cut(b[start:], []byte("\n"))
+	if !whole {
+		return nil, pathPrefix(line, start)
+	}
+	if why := badPath(string(line)); why != "" {
+		return nil, &SyntaxError{Offset: start, Reason: why}
+	}
+	end := start + len(line) + 1
+	if at := skipBlank(b, end); at < len(b) {
+		return nil, &SyntaxError{Offset: at, Reason: "there is more text after the path: " + clip(rest[at-end:])}
+	}
+	return &Request{Path: string(line), Metadata: Object{}}, nil
+}
+
+// pathPrefix says whether line, without its newline yet, may become a path or URI.
+func pathPrefix(line []byte, start int) error {
+	n := 0
+	for n < len(line) && isSchemeByte(line[n]) {
+		n++
+	}
+	switch {
+	case len(line) > 0 && line[0] == '/', n == len(line), strings.HasPrefix("://", clipTo(line[n:], 3)):
+		return &SyntaxError{Offset: start + len(line), Reason: "the text ends inside a path", short: true}
+	}
+	return &SyntaxError{Offset: start, Reason: badPath(string(line))}
+}
+
+// IsURI reports whether path is a URI and not a path: it starts with a scheme of
+// two letters or more and "://".
+func IsURI(path string) bool {
+	scheme, rest, ok := strings.Cut(path, "://")
+	if !ok || len(scheme) < 2 || rest == "" || scheme[0]|0x20 < 'a' || scheme[0]|0x20 > 'z' {
+		return false
+	}
+	for i := range len(scheme) {
+		if !isSchemeByte(scheme[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isSchemeByte(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '.'
+}
+
+const maxPath = 4095 // PATH_MAX without its NUL
+
+// badPath says why a path cannot be logged, or "".
+func badPath(path string) string {
+	switch {
+	case path == "":
+		return "the path is empty"
+	case strings.Contains(path, "\x00"):
+		return "the path holds a NUL byte"
+	case len(path) > maxPath:
+		return fmt.Sprintf("the path is longer than %d bytes", maxPath)
+	case strings.HasPrefix(path, "art://"):
+		return "the path " + quote(path) + " is a reference; give the path of the data"
+	case path[0] != '/' && !IsURI(path):
+		return "the path " + quote(path) + " is neither absolute nor a URI"
+	}
+	return ""
+}
+
+func clip(b []byte) string { return fmt.Sprintf("%q", clipTo(b, 20)) }
+
+func clipTo(b []byte, n int) string {
+	if len(b) > n {
+		b = b[:n]
+		for len(b) > 0 && !utf8.Valid(b) && n-len(b) < utf8.UTFMax {
+			b = b[:len(b)-1]
+		}
+	}
+	return string(b)
+}

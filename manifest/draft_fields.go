@@ -1,0 +1,88 @@
+package manifest
+
+import (
+	"strings"
+	"time"
+)
+
+// kept returns a key of the request as it was written; nil without it.
+func (r *Request) kept(key string) any {
+	v, _ := r.given.Get(key)
+	return v
+}
+
+// synced returns the metadata of the request with its typed fields, as upstream
+// pushes every field that is not null into it. What is in first stays first.
+func (r *Request) synced(first Object) Object {
+	out := first
+	var index map[string]int
+	reserved := len(first)
+	for _, o := range []Object{r.Metadata, r.Fields} {
+		for _, m := range o {
+			if m.Value == nil && len(r.Fields) > 0 && &o[0] == &r.Fields[0] {
+				continue
+			}
+			if _, there := first[:reserved].Get(m.Key); there {
+				continue
+			}
+			out, index = out.put(m.Key, m.Value, index)
+		}
+	}
+	return out
+}
+
+// inputs returns what the version was made from: what the request says, or what
+// upstream's types derive from their fields.
+func (r *Request) inputs() []string {
+	if r.Inputs != nil {
+		return r.Inputs
+	}
+	uris := []string{}
+	v, _ := r.Fields.Get("source_datasets")
+	list, _ := v.([]any)
+	for _, v := range list {
+		switch v := v.(type) {
+		case string:
+			uris = append(uris, v)
+		case Object:
+			if uri := v.text("uri"); uri != "" {
+				uris = append(uris, uri)
+			}
+		}
+	}
+	for _, key := range []string{"tokenizer_uri", "source_uri"} {
+		if uri := r.Fields.text(key); uri != "" {
+			uris = append(uris, uri)
+		}
+	}
+	return uris
+}
+
+// isoTime is Python's isoformat of t in UTC: microseconds, unless there are none.
+func isoTime(t time.Time) string {
+	t = t.UTC()
+	if t.Nanosecond()/1000 == 0 {
+		return t.Format("2006-01-02T15:04:05-07:00")
+	}
+	return t.Format("2006-01-02T15:04:05.000000-07:00")
+}
+
+// cleanPath is str(pathlib.Path(path)): without doubled and trailing slashes and
+// without dots, but with .., and with exactly two slashes at the start kept, as
+// POSIX has it. A URI is none of this.
+func cleanPath(path string) string {
+	if IsURI(path) {
+		return path
+	}
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		if part != "" && part != "." {
+			parts = append(parts, part)
+		}
+	}
+	root := "/"
+	if strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
+		root = "//"
+	}
+	return root + strings.Join(parts, "/")
+}
