@@ -106,7 +106,6 @@ func TestKillDuringReads(t *testing.T) {
 	defer f.Close()
 	mapped, err := unix.Mmap(int(f.Fd()), 0, len(content), unix.PROT_READ, unix.MAP_SHARED)
 	must(t, err)
-	defer unix.Munmap(mapped)
 	half := len(content) / 2
 	check := func(when string, from, to int) {
 		t.Helper()
@@ -142,7 +141,6 @@ func TestKillDuringReads(t *testing.T) {
 	}
 	must(t, f.Close())
 	must(t, unix.Munmap(mapped))
-	mapped = nil
 	s.umount()
 	for _, pid := range []string{"self", fmt.Sprint(container.pid)} {
 		if left := mountsBelow(pid, s.Mnt); len(left) > 0 {
@@ -188,4 +186,3 @@ func needLane(t *testing.T, s *site, name, lane string) {
 		}
 	}
 }
-
