@@ -186,8 +186,8 @@ func TestLogFromAContainer(t *testing.T) {
 	c := s.container("slave", fmt.Sprintf(`mount --bind '%[1]s'/job '%[2]s'
 		mount -t tmpfs none '%[3]s'; mkdir '%[3]s'/out; echo own >'%[3]s'/out/part.txt
 		mount --bind '%[1]s'/real '%[1]s'/decoy`, s.Data, workspace, scratch))
-	log := func(name, path string) (string, error) {
-		return c.run(root, fmt.Sprintf("echo '%s' > '%s'", path, s.path(".log", name)))
+	log := func(name, path string) (string, error) { // by bash, whose echo names the errno; dash's does not
+		return c.run(root, fmt.Sprintf("bash -c 'echo \"%s\" > \"%s\"'", path, s.path(".log", name)))
 	}
 	if out, err := log("translated", workspace+"/out"); err != nil {
 		t.Errorf("a bind mount of data_roots in the container: %v %s", err, out)

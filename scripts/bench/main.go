@@ -1,0 +1,90 @@
+//go:build linux
+
+// Bench measures the lanes of a mount against the data itself and prints ratios, never a bare time: every number stands beside the
+// native one of the same run, taken in turns. Raw output stays in bench/. It judges nothing by its exit status.
+//
+// BENCH_QUICK=1 takes fewer and smaller samples: enough to see whether it works, not to quote.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// A scale is how much is measured.
+type scale struct {
+	runs      int   // of each measurement; the median counts
+	small     int   // files of 4 KiB
+	medium    int   // files of 64 KiB
+	big       int64 // bytes of the big file
+	artifacts int   // names of the large store, three versions each
+	logs      int   // by one writer
+	each      int   // by each of 64
+	seconds   int   // of random reads
+}
+
+var (
+	full  = scale{runs: 5, small: 20_000, medium: 4000, big: 1 << 30, artifacts: 100_000, logs: 400, each: 20, seconds: 3}
+	quick = scale{runs: 3, small: 2000, medium: 400, big: 128 << 20, artifacts: 2000, logs: 50, each: 4, seconds: 1}
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if os.Getuid() != 0 {
+		return fmt.Errorf("needs root: it drops caches and mounts for others")
+	}
+	for _, tool := range []string{"fio", "hyperfine"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%w: run `make deps`", err)
+		}
+	}
+	size := full
+	if os.Getenv("BENCH_QUICK") != "" {
+		size = quick
+	}
+	raw, err := filepath.Abs(filepath.Join("bench", time.Now().Format("20060102-150405")))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(raw, 0o755); err != nil {
+		return err
+	}
+	s, err := newSite(size, raw)
+	if err != nil {
+		return err
+	}
+	defer s.remove()
+
+	t := &table{raw: raw}
+	t.head(machine(size))
+	for _, part := range []func(*site, *table) error{reads, listings, pageCache, largeStore, logs} {
+		if err := part(s, t); err != nil {
+			return err
+		}
+	}
+	t.foot()
+	return nil
+}
+
+func machine(size scale) string {
+	var u syscall.Utsname
+	syscall.Uname(&u)
+	release := ""
+	for _, c := range u.Release {
+		if c == 0 {
+			break
+		}
+		release += string(rune(c))
+	}
+	return fmt.Sprintf("Linux %s, median of %d runs in turns, %d×4 KiB, %d×64 KiB, one file of %d MiB", release, size.runs, size.small, size.medium, size.big>>20)
+}
