@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,4 +187,97 @@ func needLane(t *testing.T, s *site, name, lane string) {
 			t.Skipf("lane is %s: %s", v.Lane, v.Why)
 		}
 	}
+}
+
+// The daemon is killed as it enters one system call after another of those that a log is made of. strace counts them per thread, and Go moves
+// work between threads, so the steps are not told apart by number; but every kind is hit, early and late, and the moments between random ones are few.
+func TestKillAtSystemCalls(t *testing.T) {
+	needProgram(t, "strace")
+	s := newSite(t, siteOptions{})
+	const name = "stepped"
+	dir := s.data("stepped", map[string]string{"part.txt": "text"})
+	answered := map[string]int{}
+	first, err := s.log(name, request(dir, "first", 0))
+	must(t, err)
+	answered["first/0"] = first
+	died := 0
+	for round, call := range stepsOfALog() {
+		if testing.Short() && round%5 != 0 {
+			continue
+		}
+		if s.killAt(call.name, call.when, func(k int) {
+			if n, err := s.log(name, request(dir, "w", round*1000+k)); err == nil {
+				answered[fmt.Sprint("w/", round*1000+k)] = n
+			}
+		}) {
+			died++
+		}
+		n, err := s.log(name, request(dir, "next", round))
+		if err != nil {
+			t.Fatalf("after a kill at %s, %d: the next log: %v", call.name, call.when, err)
+		}
+		answered[fmt.Sprint("next/", round)] = n
+		checkSurvived(t, s, name, answered)
+		if t.Failed() {
+			t.Fatalf("after a kill at %s, %d", call.name, call.when)
+		}
+	}
+	if died < 5 {
+		t.Errorf("only %d kills hit", died)
+	}
+	t.Logf("%d kills, %d logs answered", died, len(answered))
+}
+
+type step struct {
+	name string
+	when int
+}
+
+func stepsOfALog() []step {
+	var steps []step
+	for _, name := range []string{"mkdirat", "openat,openat2", "write,pwrite64", "writev", "fsync,fdatasync", "renameat,renameat2", "getdents64", "flock", "unlinkat", "linkat,symlinkat", "close"} {
+		for when := 1; when <= 4; when++ {
+			steps = append(steps, step{name, when})
+		}
+	}
+	return steps
+}
+
+// killAt kills the daemon at a thread's when-th call of these, while it is kept busy; false if it never made one.
+func (s *site) killAt(calls string, when int, busy func(k int)) bool {
+	s.t.Helper()
+	pid := s.daemon()
+	tracer := s.command("strace", "-f", "-qq", "-o", s.Base+"/strace.out", "-p", fmt.Sprint(pid),
+		"-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, when))
+	must(s.t, tracer.Start())
+	defer func() { tracer.Process.Signal(syscall.SIGTERM); tracer.Wait() }()
+	eventually(s.t, 10*time.Second, "strace is attached", func() error { return traced(pid) })
+	for k := range 8 {
+		busy(k)
+		if syscall.Kill(pid, 0) != nil {
+			break
+		}
+	}
+	tracer.Process.Signal(syscall.SIGTERM)
+	tracer.Wait()
+	dead := syscall.Kill(pid, 0) != nil
+	if dead {
+		eventually(s.t, comeback, "the mount is back after a kill at "+calls, func() error {
+			_, err := os.ReadDir(s.Mnt)
+			return err
+		})
+	}
+	return dead
+}
+
+// traced is nil when every thread of a process has a tracer, or the process is gone.
+func traced(pid int) error {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, thread.Name()))
+		if strings.Contains(string(text), "TracerPid:\t0\n") {
+			return fmt.Errorf("thread %s is not", thread.Name())
+		}
+	}
+	return nil
 }

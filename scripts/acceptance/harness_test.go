@@ -177,7 +177,7 @@ func (s *site) artifactfs(args ...string) string {
 
 func (s *site) mount() {
 	s.t.Helper()
-	s.artifactfs("mount", s.Mnt)
+	s.artifactfs("mount", s.Mnt, "--log-file", s.Base+"/daemon.log")
 }
 
 func (s *site) umount() {
@@ -227,13 +227,9 @@ func (s *site) remove() {
 }
 
 func (s *site) showLogs() {
-	filepath.WalkDir(s.Base+"/home", func(path string, d os.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".log") {
-			text, _ := os.ReadFile(path)
-			s.t.Logf("%s:\n%s", path, tail(text, 4000))
-		}
-		return nil
-	})
+	if text, err := os.ReadFile(s.Base + "/daemon.log"); err == nil {
+		s.t.Logf("the daemon's log ends:\n%s", tail(text, 3000))
+	}
 }
 
 func tail(text []byte, n int) []byte {
