@@ -69,11 +69,12 @@ func (r *Request) artifact(d *Draft, producer string) {
 	}
 	// save() settles the producer before it logs; a dump that says null was
 	// logged without it.
-	var dumped any = d.Manifest.Producer
-	if v, given := r.given.Get("producer"); given {
-		dumped = v
-	} else if d.Manifest.Producer == "" {
-		d.Manifest.Producer, dumped = "local", "local"
+	if d.Manifest.Producer == "" && !r.noProducer {
+		d.Manifest.Producer = "local"
+	}
+	var dumped any
+	if !r.noProducer {
+		dumped = d.Manifest.Producer
 	}
 	d.Manifest.Type = className(r.Type)
 	metadata := r.synced(Object{})
@@ -84,8 +85,8 @@ func (r *Request) artifact(d *Draft, producer string) {
 		{"metadata", metadata},
 		{"created_at", d.Manifest.CreatedAt},
 		{"producer", dumped},
-		{"tracking", r.kept("tracking")},
-		{"name", r.kept("name")},
+		{"tracking", r.Tracking},
+		{"name", textOrNull(r.Name)},
 	}
 	d.Metadata = append(d.Metadata, r.Fields...)
 }
@@ -96,8 +97,7 @@ func (r *Request) checkpoint(d *Draft, producer string) {
 	if r.Producer == "" {
 		d.Manifest.Producer = producer
 	}
-	path := d.Manifest.Path
-	iteration, _ := r.Fields.Get("iteration")
+	path, iteration := d.Manifest.Path, *r.Iteration
 	d.Manifest.Type = modelType
 	d.Manifest.Metadata = r.synced(Object{{"iteration", iteration}, {"absolute_path", path}})
 	d.Metadata = Object{
@@ -108,13 +108,13 @@ func (r *Request) checkpoint(d *Draft, producer string) {
 		{"absolute_path", path},
 		{"metadata", d.Manifest.Metadata},
 	}
-	for _, key := range []string{"name", "tracking"} {
-		if v := r.kept(key); v != nil {
-			d.Metadata = append(d.Metadata, Member{key, v})
+	for _, m := range (Object{{"name", textOrNull(r.Name)}, {"tracking", r.Tracking}}) {
+		if m.Value != nil {
+			d.Metadata = append(d.Metadata, m)
 		}
 	}
 	for _, m := range r.Fields {
-		if _, there := d.Metadata.Get(m.Key); !there {
+		if m.Key != "iteration" && m.Key != "absolute_path" {
 			d.Metadata = append(d.Metadata, m)
 		}
 	}

@@ -5,30 +5,33 @@ import (
 	"time"
 )
 
-// kept returns a key of the request as it was written; nil without it.
-func (r *Request) kept(key string) any {
-	v, _ := r.given.Get(key)
-	return v
-}
-
-// synced returns the metadata of the request with its typed fields, as upstream
-// pushes every field that is not null into it. What is in first stays first.
+// synced returns first and then the metadata of the request with its typed
+// fields, of which upstream pushes every one that is not null into it. A key of
+// first keeps its value.
 func (r *Request) synced(first Object) Object {
 	out := first
 	var index map[string]int
-	reserved := len(first)
-	for _, o := range []Object{r.Metadata, r.Fields} {
-		for _, m := range o {
-			if m.Value == nil && len(r.Fields) > 0 && &o[0] == &r.Fields[0] {
-				continue
-			}
-			if _, there := first[:reserved].Get(m.Key); there {
-				continue
-			}
+	add := func(m Member) {
+		if _, there := first.Get(m.Key); !there {
 			out, index = out.put(m.Key, m.Value, index)
 		}
 	}
+	for _, m := range r.Metadata {
+		add(m)
+	}
+	for _, m := range r.Fields {
+		if m.Value != nil {
+			add(m)
+		}
+	}
 	return out
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // inputs returns what the version was made from: what the request says, or what

@@ -3,7 +3,7 @@ package manifest
 import (
 	"fmt"
 	"strconv"
-	"unicode/utf8"
+
 )
 
 // Object is a JSON object that remembers the order of its keys.
@@ -55,14 +55,19 @@ func (o *Object) Set(key string, v any) {
 // AppendJSON appends v as Python's json.dumps spells it: with indent spaces per
 // level, or on one line if indent is 0. Beyond ASCII everything is escaped.
 //
-// v is nil, a bool, a Number, an int, a string, []any, []string or Object; the
+// v is nil, a bool, a Number, an int, a string, []any, []string or Object, as the
 // values that ParseJSON returns are. A byte that is not UTF-8 is written as
 // Python writes such a byte of a file name, \udcXX.
 func AppendJSON(dst []byte, v any, indent int) []byte {
-	return appendValue(dst, v, indent, 0)
+	return encoder{indent: indent}.value(dst, v, 0)
 }
 
-func appendValue(dst []byte, v any, indent, level int) []byte {
+type encoder struct {
+	indent int
+	plain  bool // leave characters beyond ASCII as they are
+}
+
+func (e encoder) value(dst []byte, v any, level int) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...)
@@ -73,117 +78,49 @@ func appendValue(dst []byte, v any, indent, level int) []byte {
 	case Number:
 		return append(dst, v...)
 	case string:
-		return appendString(dst, v)
+		return e.text(dst, v)
 	case []any:
-		return appendList(dst, len(v), '[', ']', indent, level, func(dst []byte, i int) []byte {
-			return appendValue(dst, v[i], indent, level+1)
+		return e.items(dst, "[]", len(v), level, func(dst []byte, i int) []byte {
+			return e.value(dst, v[i], level+1)
 		})
 	case []string:
-		return appendList(dst, len(v), '[', ']', indent, level, func(dst []byte, i int) []byte {
-			return appendString(dst, v[i])
+		return e.items(dst, "[]", len(v), level, func(dst []byte, i int) []byte {
+			return e.text(dst, v[i])
 		})
 	case Object:
-		return appendList(dst, len(v), '{', '}', indent, level, func(dst []byte, i int) []byte {
-			dst = append(appendString(dst, v[i].Key), ':', ' ')
-			return appendValue(dst, v[i].Value, indent, level+1)
+		return e.items(dst, "{}", len(v), level, func(dst []byte, i int) []byte {
+			dst = append(e.text(dst, v[i].Key), ':', ' ')
+			return e.value(dst, v[i].Value, level+1)
 		})
 	}
 	panic(fmt.Sprintf("manifest: AppendJSON of a %T", v))
 }
 
-func appendList(dst []byte, n int, open, close byte, indent, level int, item func([]byte, int) []byte) []byte {
-	dst = append(dst, open)
+// items writes what stands between a pair of brackets.
+func (e encoder) items(dst []byte, brackets string, n, level int, item func([]byte, int) []byte) []byte {
+	dst = append(dst, brackets[0])
 	for i := range n {
-		switch {
-		case i > 0 && indent == 0:
-			dst = append(dst, ", "...)
-		case i > 0:
+		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = item(appendBreak(dst, indent, level+1), i)
+		if i > 0 && e.indent == 0 {
+			dst = append(dst, ' ')
+		}
+		dst = item(e.newline(dst, level+1), i)
 	}
 	if n > 0 {
-		dst = appendBreak(dst, indent, level)
+		dst = e.newline(dst, level)
 	}
-	return append(dst, close)
+	return append(dst, brackets[1])
 }
 
-func appendBreak(dst []byte, indent, level int) []byte {
-	if indent == 0 {
+func (e encoder) newline(dst []byte, level int) []byte {
+	if e.indent == 0 {
 		return dst
 	}
 	dst = append(dst, '\n')
-	for range indent * level {
+	for range e.indent * level {
 		dst = append(dst, ' ')
 	}
 	return dst
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := decodeWTF8(s[i:])
-			dst = appendEscaped(dst, r)
-			i += size
-			continue
-		}
-		i++
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c == '\b':
-			dst = append(dst, '\\', 'b')
-		case c == '\f':
-			dst = append(dst, '\\', 'f')
-		case c < ' ' || c == 0x7f:
-			dst = appendEscaped(dst, rune(c))
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
-}
-
-func appendEscaped(dst []byte, r rune) []byte {
-	if r > 0xffff {
-		r -= 0x10000
-		dst = appendUnicode(dst, 0xd800+r>>10)
-		r = 0xdc00 + r&0x3ff
-	}
-	return appendUnicode(dst, r)
-}
-
-func appendUnicode(dst []byte, r rune) []byte {
-	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
-}
-
-// decodeWTF8 decodes one character of a string in which a surrogate without its
-// partner takes three bytes, as if it were a character (WTF-8). A byte that
-// fits nowhere is Python's surrogate escape for it.
-func decodeWTF8(s string) (rune, int) {
-	if r, size := utf8.DecodeRuneInString(s); r != utf8.RuneError || size > 1 {
-		return r, size
-	}
-	if len(s) >= 3 && s[0] == 0xed && s[1]&0xe0 == 0xa0 && s[2]&0xc0 == 0x80 {
-		return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f), 3
-	}
-	return 0xdc00 | rune(s[0]), 1
-}
-
-// appendWTF8 is the inverse of decodeWTF8 for whole characters and surrogates.
-func appendWTF8(dst []byte, r rune) []byte {
-	if r >= 0xd800 && r <= 0xdfff {
-		return append(dst, 0xed, 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
-	}
-	return utf8.AppendRune(dst, r)
 }

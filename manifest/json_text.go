@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -128,4 +129,67 @@ func (p *parser) hex4(at int) rune {
 
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+const hexDigits = "0123456789abcdef"
+
+func (e encoder) text(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := decodeWTF8(s[i:])
+			if e.plain && utf8.ValidRune(r) {
+				dst = append(dst, s[i:i+size]...)
+			} else {
+				dst = appendEscaped(dst, r)
+			}
+			i += size
+			continue
+		}
+		i++
+		switch short := strings.IndexByte("\"\\\n\r\t\b\f", c); {
+		case short >= 0:
+			dst = append(dst, '\\', "\"\\nrtbf"[short])
+		case c < ' ' || c == 0x7f:
+			dst = appendUnicode(dst, rune(c))
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+func appendEscaped(dst []byte, r rune) []byte {
+	if r > 0xffff {
+		r -= 0x10000
+		dst = appendUnicode(dst, 0xd800+r>>10)
+		r = 0xdc00 + r&0x3ff
+	}
+	return appendUnicode(dst, r)
+}
+
+func appendUnicode(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}
+
+// decodeWTF8 decodes one character of a string in which a surrogate without its
+// partner takes three bytes, as if it were a character (WTF-8). A byte that
+// fits nowhere is Python's surrogate escape for it.
+func decodeWTF8(s string) (rune, int) {
+	if r, size := utf8.DecodeRuneInString(s); r != utf8.RuneError || size > 1 {
+		return r, size
+	}
+	if len(s) >= 3 && s[0] == 0xed && s[1]&0xe0 == 0xa0 && s[2]&0xc0 == 0x80 {
+		return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f), 3
+	}
+	return 0xdc00 | rune(s[0]), 1
+}
+
+// appendWTF8 is the inverse of decodeWTF8 for whole characters and surrogates.
+func appendWTF8(dst []byte, r rune) []byte {
+	if r >= 0xd800 && r <= 0xdfff {
+		return append(dst, 0xed, 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+	}
+	return utf8.AppendRune(dst, r)
 }

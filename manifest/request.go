@@ -27,14 +27,14 @@ type Request struct {
 	Used      []string // used_artifacts
 	Producer  string   // "": the job's
 	CreatedAt string   // "": now
+	Tracking  any      // nil, or upstream's object of what W&B knows
 	Iteration *int     // set: a model checkpoint
 	Aliases   []string
 	Backends  []string // nil: all active ones
-	RequestID string
-	Fields    Object // every other key, in order: typed fields
+	RequestID string   // a second request with it is the first one's
+	Fields    Object   // every other key, in order: typed fields
 
-	// What was written, for what metadata.json keeps as it came.
-	given Object
+	noProducer bool // producer is null: metadata.json keeps that
 }
 
 // ParseRequest reads what was written to a control file: one absolute path or

@@ -16,18 +16,18 @@ func parseObjectRequest(b []byte, start int) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{given: v.(Object), Metadata: Object{}}
-	hasPath := false
-	for _, m := range r.given {
-		hasPath = hasPath || m.Key == "path"
+	r := &Request{Metadata: Object{}}
+	for _, m := range v.(Object) {
 		if why := r.set(m.Key, m.Value); why != "" {
 			return nil, &SyntaxError{Offset: p.starts[m.Key], Reason: m.Key + ": " + why}
 		}
 	}
-	if !hasPath {
-		return nil, &SyntaxError{Offset: len(b), Reason: "the object has no path"}
+	if r.Path == "" {
+		return nil, &SyntaxError{Offset: start, Reason: "the object has no path"}
 	}
-	r.setIteration()
+	if why := r.setIteration(); why != "" {
+		return nil, &SyntaxError{Offset: p.starts["iteration"], Reason: "iteration: " + why}
+	}
 	return r, nil
 }
 
@@ -46,6 +46,7 @@ func (r *Request) set(key string, v any) string {
 	case "name":
 		return setText(&r.Name, v)
 	case "producer":
+		r.noProducer = v == nil
 		return setText(&r.Producer, v)
 	case "created_at":
 		return setText(&r.CreatedAt, v)
@@ -68,6 +69,7 @@ func (r *Request) set(key string, v any) string {
 		if _, ok := v.(Object); !ok && v != nil {
 			return "is " + kind(v) + ", not an object"
 		}
+		r.Tracking = v
 		return ""
 	}
 	r.Fields = append(r.Fields, Member{key, v})
@@ -76,15 +78,21 @@ func (r *Request) set(key string, v any) string {
 
 // setIteration makes a checkpoint of a request with an iteration, unless it gives
 // a type of its own: then iteration is one of that type's fields.
-func (r *Request) setIteration() {
+func (r *Request) setIteration() string {
 	v, _ := r.Fields.Get("iteration")
+	if v == nil || r.Type != "" && r.Type != modelType {
+		return ""
+	}
 	n, ok := v.(Number)
-	if !ok || r.Type != "" && r.Type != modelType {
-		return
+	if !ok {
+		return "is " + kind(v) + ", not a number"
 	}
-	if i, ok := n.Int(); ok && i >= 0 {
-		r.Iteration = &i
+	i, ok := n.Int()
+	if !ok || i < 0 {
+		return "is " + string(n) + ", not a whole number from 0"
 	}
+	r.Iteration = &i
+	return ""
 }
 
 func setText(to *string, v any) string {
