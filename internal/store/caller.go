@@ -20,3 +20,12 @@ func CallerOf(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok
 }
+
+// TGID returns the process (thread group) that a thread belongs to, kept for a
+// second; 0 if there is no such thread or /proc does not show it.
+func TGID(pid uint32) uint32 {
+	if pid == 0 {
+		return 0
+	}
+	return statuses.of(Caller{PID: pid, UID: anyID, GID: anyID}).tgid
+}

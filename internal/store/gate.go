@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// gate bounds the calls outstanding on one file system. When a file server
+// hangs, each call holds a thread that nothing can end, and the Go runtime
+// aborts at 10,000 of them.
+type gate chan struct{}
+
+var errFull = errors.New("every slot is taken")
+
+// enter takes a slot, which leave gives back. Only a caller that has to wait
+// for one can be interrupted: work that has begun is never given up, and an
+// access that would not have waited natively must not fail with EINTR.
+func (g gate) enter(ctx context.Context, expired <-chan time.Time) error {
+	select {
+	case g <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a slot: %w (%w)", syscall.EINTR, context.Cause(ctx))
+	case <-expired:
+		return errFull
+	}
+}
+
+func (g gate) leave() { <-g }
+
+// gates hands out one gate per device: all mounts of one file system share its
+// fate, so they share its slots.
+type gates struct {
+	slots int
+
+	mu sync.Mutex // guards by
+	by map[string]gate
+}
+
+func (g *gates) of(dev string) gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by == nil {
+		g.by = make(map[string]gate)
+	}
+	if g.by[dev] == nil {
+		g.prune()
+		g.by[dev] = make(gate, g.slots)
+	}
+	return g.by[dev]
+}
+
+// prune forgets idle gates once there are many: devices come and go with
+// containers. A table that still holds a forgotten gate goes on using it.
+func (g *gates) prune() {
+	if len(g.by) < 1024 {
+		return
+	}
+	for dev, gt := range g.by {
+		if len(gt) == 0 {
+			delete(g.by, dev)
+		}
+	}
+}

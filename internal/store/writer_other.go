@@ -1,0 +1,13 @@
+//go:build !linux
+
+package store
+
+// Elsewhere a writer has no namespace of its own.
+type writer struct {
+	pid   uint32
+	space space
+}
+
+func (*Local) writerOf(uint32) (*writer, error) { return nil, nil }
+
+func (*writer) inHostRoot(string) []string { return nil }
