@@ -24,13 +24,12 @@ func TestUnprivilegedMount(t *testing.T) {
 			out, err := c.run(alice, fmt.Sprintf(`cd %[1]s/home
 				artifactfs mount %[2]s --log-file %[1]s/home/daemon.log
 				cat %[2]s/corpus/latest/part.txt
-				! cat %[2]s/corpus/v1/closed.txt 2>/dev/null
-				! touch %[2]s/corpus/new 2>/dev/null
+				if cat %[2]s/corpus/v1/closed.txt 2>/dev/null || touch %[2]s/corpus/new 2>/dev/null; then exit 9; fi
 				echo %[3]s > %[2]s/.log/corpus
 				readlink %[2]s/corpus/latest
 				artifactfs status --json %[2]s >/dev/null
 				artifactfs umount %[2]s
-				! grep -q ' %[2]s ' /proc/self/mountinfo`, s.Base, s.Mnt, dir))
+				if grep ' %[2]s ' /proc/self/mountinfo; then exit 8; fi`, s.Base, s.Mnt, dir))
 			if err != nil || !strings.HasSuffix(strings.TrimSpace(out), "v2") && !strings.Contains(out, "textv2") {
 				text, _ := os.ReadFile(s.Base + "/home/daemon.log")
 				t.Errorf("%v\n%s\n%s", err, out, text)
