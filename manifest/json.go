@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"strconv"
-
 )
 
 // Object is a JSON object that remembers the order of its keys.
@@ -27,8 +26,11 @@ func (n Number) Finite() bool {
 
 // Int returns n as an int, if it is spelled as an integer and fits.
 func (n Number) Int() (int, bool) {
-	i, err := strconv.ParseInt(string(n), 10, strconv.IntSize)
-	return int(i), err == nil
+	i, err := strconv.Atoi(string(n))
+	if err != nil {
+		return 0, false
+	}
+	return i, true
 }
 
 // Get returns the value of key. Keys match exactly, and the last one counts.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -180,7 +181,7 @@ func FuzzParseJSON(f *testing.F) {
 			if s.short && s.Offset != len(b) {
 				t.Fatalf("short at %d of %d", s.Offset, len(b))
 			}
-			if json.Valid(b) && len(b) < maxDepth {
+			if json.Valid(b) && utf8.Valid(b) && len(b) < maxDepth {
 				t.Fatalf("encoding/json takes what we refuse: %v", err)
 			}
 			return

@@ -43,8 +43,10 @@ func (r *Record) Iteration() (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	i, ok := n.Int()
-	return i, ok && i >= 0
+	if i, ok := n.Int(); ok && i >= 0 {
+		return i, true
+	}
+	return 0, false
 }
 
 // iteration is the field of that name. Upstream looks into manifest.json only;
@@ -96,8 +98,8 @@ func (r *Record) noField(field string) error {
 	return fmt.Errorf("%s has no field %s: %w", r.Manifest.Name, field, fs.ErrNotExist)
 }
 
-// Fields returns every field that Field answers, in that order, without the
-// metadata.X spellings.
+// Fields returns every field that Field answers, in that order, but for those
+// spelled metadata.X.
 func (r *Record) Fields(version string) Object {
 	nested, _ := r.Meta.object("metadata")
 	out := r.info(version)
@@ -107,7 +109,7 @@ func (r *Record) Fields(version string) Object {
 	}
 	for _, o := range []Object{r.Meta, nested} {
 		for _, m := range o {
-			if !seen[m.Key] {
+			if !seen[m.Key] && !strings.HasPrefix(m.Key, "metadata.") {
 				seen[m.Key] = true
 				out = append(out, m)
 			}

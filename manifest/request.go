@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
-	"unicode/utf8"
 )
 
 // MaxRequest is the longest request to log a version, in bytes.
@@ -105,7 +104,7 @@ func parsePathRequest(b []byte, start int) (*Request, error) {
 	}
 	end := start + len(line) + 1
 	if at := skipBlank(b, end); at < len(b) {
-		return nil, &SyntaxError{Offset: at, Reason: "there is more text after the path: " + clip(rest[at-end:])}
+		return nil, &SyntaxError{Offset: at, Reason: "there is more text after the path: " + quote(string(rest[at-end:]))}
 	}
 	return &Request{Path: string(line), Metadata: Object{}}, nil
 }
@@ -116,8 +115,9 @@ func pathPrefix(line []byte, start int) error {
 	for n < len(line) && isSchemeByte(line[n]) {
 		n++
 	}
-	switch {
-	case len(line) > 0 && line[0] == '/', n == len(line), strings.HasPrefix("://", clipTo(line[n:], 3)):
+	after := line[n:min(n+3, len(line))]
+	scheme := n > 0 && isLetter(line[0]) && bytes.HasPrefix([]byte("://"), after)
+	if (line[0] == '/' || scheme) && len(line) <= maxPath && bytes.IndexByte(line, 0) < 0 {
 		return &SyntaxError{Offset: start + len(line), Reason: "the text ends inside a path", short: true}
 	}
 	return &SyntaxError{Offset: start, Reason: badPath(string(line))}
@@ -127,7 +127,7 @@ func pathPrefix(line []byte, start int) error {
 // two letters or more and "://".
 func IsURI(path string) bool {
 	scheme, rest, ok := strings.Cut(path, "://")
-	if !ok || len(scheme) < 2 || rest == "" || scheme[0]|0x20 < 'a' || scheme[0]|0x20 > 'z' {
+	if !ok || len(scheme) < 2 || rest == "" || !isLetter(scheme[0]) {
 		return false
 	}
 	for i := range len(scheme) {
@@ -139,8 +139,10 @@ func IsURI(path string) bool {
 }
 
 func isSchemeByte(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '.'
+	return isLetter(c) || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '.'
 }
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 const maxPath = 4095 // PATH_MAX without its NUL
 
@@ -159,16 +161,4 @@ func badPath(path string) string {
 		return "the path " + quote(path) + " is neither absolute nor a URI"
 	}
 	return ""
-}
-
-func clip(b []byte) string { return fmt.Sprintf("%q", clipTo(b, 20)) }
-
-func clipTo(b []byte, n int) string {
-	if len(b) > n {
-		b = b[:n]
-		for len(b) > 0 && !utf8.Valid(b) && n-len(b) < utf8.UTFMax {
-			b = b[:len(b)-1]
-		}
-	}
-	return string(b)
 }

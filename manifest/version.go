@@ -18,5 +18,8 @@ func ParseVersion(s string) (Version, bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(s)
-	return Version(n), err == nil
+	if err != nil {
+		return 0, false
+	}
+	return Version(n), true
 }
