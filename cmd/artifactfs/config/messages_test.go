@@ -1,0 +1,138 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// load reads an env.toml of that text in a directory of its own.
+func load(t *testing.T, text string, dotlist ...string) (*Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "env.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return Load(Options{Dir: dir, Dotlist: dotlist, Env: func(k string) (string, bool) {
+		switch k {
+		case "HOME":
+			return "/home/u", true
+		case "SCRATCH":
+			return "/scratch", true
+		}
+		return "", false
+	}})
+}
+
+// TestMessages: an error names the file, the line, the key, and the way out.
+func TestMessages(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		args, want []string
+	}{
+		{"syntax", "[artifacts]\nwandb = True\n", nil, []string{"env.toml:2: ", "lower case"}},
+		{"no null", "[artifacts]\n\n\nwandb = null\n", nil, []string{"env.toml:4: ", "no null"}},
+		{"unclosed", "[artifacts\n", nil, []string{"env.toml:2: "}},
+		{"own typo", "[artifactfs]\ndata = \"copy\"\ndata_root = [\"/x\"]\n", nil,
+			[]string{"env.toml:3: ", "unknown key artifactfs.data_root", "did you mean data_roots?"}},
+		{"own typo far", "[artifactfs]\nzzzzzzzz = 1\n", nil, []string{"env.toml:2: ", "unknown key artifactfs.zzzzzzzz"}},
+		{"dotted", "artifacts.manifest.root = \"none\"\n", nil, []string{"env.toml:1: ", "artifacts.manifest.root", "write null"}},
+		{"wandb text", "[artifacts]\n# x\nwandb = \"false\"\n", nil, []string{"env.toml:3: ", "true or false", "without quotes", "oc.decode"}},
+		{"relative", "[artifacts.manifest]\nroot = \"team/artifacts\"\n", nil, []string{"env.toml:2: ", "neither an absolute path nor a URI"}},
+		{"s3", "[artifacts.manifest]\nroot = \"s3://b/k\"\n", nil, []string{"env.toml:2: ", "object stores are not in this build"}},
+		{"manifest text", "[artifacts]\nmanifest = \"/x\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest is a table", `artifacts.manifest.root = "/path"`}},
+		{"shell", "[artifacts.manifest]\nroot = \"${SCRATCH}/a\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest.root", "${oc.env:SCRATCH}"}},
+		{"unset", "[artifacts.manifest]\nroot = \"${oc.env:NOPE}\"\n", nil, []string{"env.toml:2: ", "NOPE is not set", "${oc.env:NOPE,DEFAULT}"}},
+		{"bind", "[artifactfs]\ndata = \"bind\"\n", nil, []string{"env.toml:2: ", "not in this build"}},
+		{"relative data root", "[artifactfs]\ndata_roots = [\"/a\", \"b\"]\n", nil, []string{"env.toml:2: ", `"b" is not an absolute path`}},
+		{"umask", "[artifactfs]\numask = \"8\"\n", nil, []string{"env.toml:2: ", "not a umask"}},
+		{"duration", "[artifactfs]\nttl = \"soon\"\n", nil, []string{"env.toml:2: ", "not a duration"}},
+		{"cli typo", "", []string{"artifacts.manifest.rooot=/x"}, []string{"artifacts.manifest.rooot", "command line", "did you mean artifacts.manifest.root?"}},
+		{"cli short", "", []string{"manifest.root=/x"}, []string{"unknown key manifest", "command line"}},
+		{"cli own typo", "", []string{"artifactfs.dta=copy"}, []string{"did you mean artifactfs.data?"}},
+		{"cli null", "", []string{"artifacts=null"}, []string{"command line: artifacts is a table", "artifacts.wandb=false artifacts.manifest.root=null"}},
+		{"cli none", "", []string{"artifacts.manifest.root=none"}, []string{"command line: ", "write null"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := load(t, c.text, c.args...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error %q does not say %q", err, w)
+				}
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q has two lines", err)
+			}
+		})
+	}
+}
+
+// TestDisabled: switched off is not the same as not configured.
+func TestDisabled(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		args []string
+		want string // Disabled; "embedded", or "" for a root
+	}{
+		{"", nil, "embedded"},
+		{"[wandb]\nproject = \"p\"\n", nil, "embedded"},
+		{"[artifacts]\n", nil, "embedded"},
+		{"", []string{"artifacts.wandb=false", "artifacts.manifest.root=null"},
+			"artifacts.wandb = false (command line) and artifacts.manifest.root = null (command line)"},
+		{"[artifacts]\nwandb = false\n", nil, "artifacts.wandb = false (FILE:2)"},
+		{"[artifacts.manifest]\nroot = \"/a\"\n", []string{"artifacts.manifest.root=null"}, "artifacts.manifest.root = null (command line)"},
+		{"[artifacts.manifest]\nroot = \"/a\"\n", []string{"artifacts.wandb=false"}, ""},
+		{"[artifacts.manifest]\nroot = \"${oc.env:NOPE,null}\"\n", nil, "artifacts.manifest.root = null (FILE:2)"},
+		{"[artifacts.manifest]\n", nil, "artifacts.manifest without a root (FILE:1)"},
+	} {
+		got, err := load(t, c.text, c.args...)
+		if err != nil {
+			t.Errorf("%q %q: %v", c.text, c.args, err)
+			continue
+		}
+		want := strings.ReplaceAll(c.want, "FILE", got.File)
+		if c.want == "embedded" {
+			if !got.Embedded || got.Root != "/home/u/.local/share/artifactfs" {
+				t.Errorf("%q %q: root %q, embedded %t; want the embedded one", c.text, c.args, got.Root, got.Embedded)
+			}
+			want = ""
+		}
+		if got.Disabled != want {
+			t.Errorf("%q %q: Disabled = %q, want %q", c.text, c.args, got.Disabled, want)
+		}
+	}
+}
+
+// TestOwn decodes [artifactfs] in TOML and on the command line.
+func TestOwn(t *testing.T) {
+	got, err := load(t, `[artifactfs]
+data = "copy"
+data_roots = ["/lustre/", "file:///nfs/data", "~/x"]
+uid = 1000
+gid = "0"
+umask = "022"
+ttl = "250ms"
+deadline = 5
+log_level = "debug"
+max_binds = 3
+`, "artifactfs.data=passthrough", "artifactfs.umask=027", "artifactfs.deadline=1:30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Data != "passthrough" || strings.Join(got.DataRoots, " ") != "/lustre /nfs/data /home/u/x" {
+		t.Errorf("data %q, data_roots %q", got.Data, got.DataRoots)
+	}
+	if *got.UID != 1000 || *got.GID != 0 || *got.Umask != 0o27 {
+		t.Errorf("uid %d gid %d umask %o", *got.UID, *got.GID, *got.Umask)
+	}
+	if got.TTL.String() != "250ms" || got.Deadline.String() != "1m30s" || got.LogLevel.String() != "DEBUG" {
+		t.Errorf("ttl %v deadline %v level %v", got.TTL, got.Deadline, got.LogLevel)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "max_binds") {
+		t.Errorf("warnings %q, want one about max_binds", got.Warnings)
+	}
+}

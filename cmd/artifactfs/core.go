@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// core is the namespace that a configuration asks for: the same for the daemon
+// and for commands that need no mount.
+type core struct {
+	cfg  *config.Config
+	tree *resolver.Tree
+	dir  *manifest.Dir // nil if tracking is disabled
+}
+
+// coreOptions are what only the daemon sets.
+type coreOptions struct {
+	Log      *slog.Logger
+	Lane     string // a command reads data itself, whatever the lane of a mount
+	AsCaller bool
+	Own      func() []string
+	Status   func(context.Context) any
+	Producer func(context.Context) string
+}
+
+// openCore opens the stores and the tree over them.
+func openCore(cfg *config.Config, o coreOptions) (*core, error) {
+	c := &core{cfg: cfg}
+	local := func(roots []string) *store.Local {
+		return store.NewLocal(&store.Options{Roots: roots, AsCaller: o.AsCaller, Deadline: cfg.Deadline, Own: o.Own})
+	}
+	opts := &resolver.Options{
+		Data: local(cfg.DataRoots), Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
+		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
+		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Own,
+	}
+	for _, f := range []struct{ set, dst *uint32 }{{cfg.UID, &opts.UID}, {cfg.GID, &opts.GID}, {cfg.Umask, &opts.Umask}} {
+		if f.set != nil {
+			*f.dst = *f.set
+		}
+	}
+	if cfg.Disabled != "" {
+		c.tree = resolver.New(nil, opts)
+		return c, nil
+	}
+	// The store is not data: data_roots do not confine it.
+	dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: local(nil), TTL: cfg.TTL, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	c.dir = dir
+	c.tree = resolver.New(dir, opts)
+	return c, nil
+}
+
+// configText is what .artifactfs/config shows: the configuration in force, as an
+// env.toml that would give it again.
+func (c *core) configText() []byte {
+	var b bytes.Buffer
+	if c.cfg.File != "" {
+		fmt.Fprintf(&b, "# from %s\n", c.cfg.File)
+	}
+	if c.cfg.Disabled != "" {
+		fmt.Fprintf(&b, "# fully disabled by %s\n", c.cfg.Disabled)
+	}
+	own := map[string]any{"data": c.cfg.Data}
+	if len(c.cfg.DataRoots) > 0 {
+		own["data_roots"] = c.cfg.DataRoots
+	}
+	for key, id := range map[string]*uint32{"uid": c.cfg.UID, "gid": c.cfg.GID} {
+		if id != nil {
+			own[key] = *id
+		}
+	}
+	if c.cfg.Umask != nil {
+		own["umask"] = fmt.Sprintf("%03o", *c.cfg.Umask)
+	}
+	if c.cfg.TTL != 0 {
+		own["ttl"] = c.cfg.TTL.String()
+	}
+	if c.cfg.Deadline != 0 {
+		own["deadline"] = c.cfg.Deadline.String()
+	}
+	own["log_level"] = strings.ToLower(c.cfg.LogLevel.String())
+	artifacts := map[string]any{"wandb": c.cfg.WandB}
+	if c.cfg.Root != "" {
+		artifacts["manifest"] = map[string]any{"root": c.cfg.Root}
+	}
+	e := toml.NewEncoder(&b)
+	e.Indent = ""
+	_ = e.Encode(map[string]any{"artifacts": artifacts, "artifactfs": own})
+	return b.Bytes()
+}
+
+// status is the part of the status that needs no mount.
+func (c *core) status(context.Context) *statusDoc {
+	doc := &statusDoc{
+		Build: thisBuild().Version, WandB: wandbState(c.cfg), Disabled: c.cfg.Disabled, DataRoots: c.cfg.DataRoots,
+		Warnings: c.cfg.Warnings, Versions: []*versionStatus{}, Stores: []storeStatus{},
+	}
+	if c.dir != nil {
+		s := storeStatus{Store: "manifest", Root: c.cfg.Root, State: "ok", Embedded: c.cfg.Embedded}
+		if since, cause := c.dir.Degraded(); cause != nil {
+			s.State, s.Since, s.Cause = "degraded", since, cause.Error()
+		}
+		doc.Stores = append(doc.Stores, s)
+	}
+	for _, m := range c.tree.Missing() {
+		doc.version(m.Name, m.Version).Missing = m.Path
+	}
+	return doc
+}
+
+// open opens the core for a command without a mount, and returns its arguments
+// without the key=value ones. A path inside a mount becomes a reference there.
+func (a *app) open(args []string) (*core, []string, error) {
+	plain, dotlist := splitArgs(args)
+	cfg, err := a.load(dotlist)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s := mountNamed(plain); s != nil {
+		cfg = s.Config
+	} else if cfg.Embedded {
+		if s, err := onlyMount(); err != nil {
+			return nil, nil, err
+		} else if s != nil {
+			cfg = s.Config
+		}
+	}
+	if err := a.sayWandB(cfg); err != nil {
+		return nil, nil, err
+	}
+	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Own: ownMounts, Producer: ownProducer})
+	return c, plain, err
+}
+
+// sayWandB keeps anybody from taking the manifest's answer for W&B's.
+func (a *app) sayWandB(cfg *config.Config) error {
+	if !cfg.WandB {
+		return nil
+	}
+	if cfg.Root == "" {
+		return errors.New("artifacts.wandb is the only backend that is on, and W&B support is not in this build: set artifacts.manifest.root")
+	}
+	fmt.Fprintln(a.err, "artifactfs: artifacts.wandb is on, but W&B support is not in this build: going on with the manifest store alone")
+	return nil
+}
+
+func ownMounts() []string {
+	points, _ := mountPoints()
+	return points
+}
+
+// mountNamed is the mount that one of the arguments lies in.
+func mountNamed(args []string) *state {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "/") {
+			continue
+		}
+		for _, s := range states() {
+			if below(arg, s.Dir) && s.held() {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// onlyMount is the mount to work on when nothing is configured: what somebody
+// who has just mounted a store and asks for a name in it expects.
+func onlyMount() (*state, error) {
+	var live []*state
+	for _, s := range states() {
+		if s.held() {
+			live = append(live, s)
+		}
+	}
+	switch len(live) {
+	case 0:
+		return nil, nil
+	case 1:
+		return live[0], nil
+	}
+	var dirs []string
+	for _, s := range live {
+		if !sameMount(s, live[0]) {
+			dirs = append(dirs, s.Dir)
+		}
+	}
+	if len(dirs) == 0 {
+		return live[0], nil
+	}
+	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name a path in one, or artifacts.manifest.root=…",
+		live[0].Dir, strings.Join(dirs, ", "))
+}
+
+// inMount turns a path inside a mount into one below the tree's root.
+func inMount(arg string) (path string, ok bool) {
+	if !strings.HasPrefix(arg, "/") {
+		return "", false
+	}
+	for _, s := range states() {
+		if below(arg, s.Dir) && s.held() {
+			return strings.TrimPrefix(strings.TrimPrefix(arg, s.Dir), "/"), true
+		}
+	}
+	return "", false
+}
+
+func below(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync/atomic"
+
+	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// daemon is what serves one mount.
+type daemon struct {
+	s      *state
+	log    *slog.Logger
+	server atomic.Pointer[fs.Server] // nil until it is mounted
+	core   *core
+}
+
+// open opens the tree that is to be mounted.
+func (d *daemon) open(context.Context) (*resolver.Tree, error) {
+	c, err := openCore(d.s.Config, coreOptions{
+		Log: d.log, Lane: d.s.Config.Data,
+		// A shared mount acts for many users. Another acts for its own user alone.
+		AsCaller: d.s.Options.AllowOther && os.Geteuid() == 0,
+		Own:      d.ownMounts,
+		Status:   d.status,
+		Producer: callerProducer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.core = c
+	return c.tree, nil
+}
+
+// ownMounts are the places that a data path must not lead to.
+func (d *daemon) ownMounts() []string { return []string{d.s.Dir} }
+
+// status is what .artifactfs/status shows.
+func (d *daemon) status(ctx context.Context) any {
+	doc := d.core.status(ctx)
+	doc.Mountpoint = d.s.Dir
+	doc.PID, doc.Supervisor = os.Getpid(), d.s.Supervisor
+	doc.Started, doc.Restarts, doc.LastDeath = d.s.Started, d.s.Restarts, d.s.LastDeath
+	doc.LogFile = d.s.LogFile
+	doc.Shared = d.s.Options.AllowOther
+	if srv := d.server.Load(); srv != nil {
+		st := srv.Status()
+		doc.Lane, doc.Why = st.Lane, st.Why
+		for _, v := range st.Versions {
+			doc.version(v.Name, v.Version).lane(v.Lane, v.Why)
+		}
+		for dev, why := range st.Refused {
+			doc.Refused = append(doc.Refused, refusal{dev, why})
+		}
+	}
+	return doc
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// holder is a process that keeps a mount busy.
+type holder struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command"`
+	What    string `json:"what"` // "cwd", "fd 3", "mapped", … and where
+}
+
+func (h holder) String() string {
+	return fmt.Sprintf("pid %d (%s): %s", h.PID, h.Command, h.What)
+}
+
+// holders finds who keeps dir busy. It reads the links in /proc as text: looking
+// into the mount could hang, and is not needed.
+func holders(dir string, except ...int) []holder {
+	procs, _ := os.ReadDir("/proc")
+	var out []holder
+	for _, p := range procs {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil || pid == os.Getpid() || slices.Contains(except, pid) {
+			continue
+		}
+		if what := holds(filepath.Join("/proc", p.Name()), dir); what != "" {
+			comm, _ := os.ReadFile(filepath.Join("/proc", p.Name(), "comm"))
+			out = append(out, holder{pid, strings.TrimSpace(string(comm)), what})
+		}
+	}
+	slices.SortFunc(out, func(a, b holder) int { return cmp.Compare(a.PID, b.PID) })
+	return out
+}
+
+// holds says how one process, named by its directory in /proc, holds dir.
+func holds(proc, dir string) string {
+	for _, link := range []string{"cwd", "root", "exe"} {
+		if target, err := os.Readlink(filepath.Join(proc, link)); err == nil && below(target, dir) {
+			return link + " " + target
+		}
+	}
+	fds, _ := os.ReadDir(filepath.Join(proc, "fd"))
+	for _, fd := range fds {
+		if target, err := os.Readlink(filepath.Join(proc, "fd", fd.Name())); err == nil && below(target, dir) {
+			return "fd " + fd.Name() + " " + target
+		}
+	}
+	maps, err := os.Open(filepath.Join(proc, "maps"))
+	if err != nil {
+		return ""
+	}
+	defer maps.Close()
+	for s := bufio.NewScanner(maps); s.Scan(); {
+		if i := strings.IndexByte(s.Text(), '/'); i >= 0 && below(s.Text()[i:], dir) {
+			return "mapped " + s.Text()[i:]
+		}
+	}
+	return ""
+}

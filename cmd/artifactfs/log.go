@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// logFlags are the parts of a log request that have a flag.
+type logFlags struct {
+	typ       string
+	set       []string
+	used      []string
+	inputs    []string
+	aliases   []string
+	iteration int
+	requestID string
+	jsonFile  string
+	noCheck   bool
+}
+
+func (a *app) logCmd() *cobra.Command {
+	var l logFlags
+	c := &cobra.Command{
+		Use:   "log NAME PATH",
+		Short: "Log the data at PATH as a new version of NAME",
+		Example: `  artifactfs log nano3-sft-data /lustre/out/splits --type SFTDataArtifact --set pack_size=4096
+  artifactfs log nano3-sft-data --json-file metadata.json`,
+		Args: args(1, 2, "a name and a path"),
+		RunE: func(c *cobra.Command, args []string) error {
+			k, plain, err := a.open(args)
+			if err != nil {
+				return err
+			}
+			r, err := l.request(a.in, plain, c.Flags().Changed("iteration"))
+			if err != nil {
+				return err
+			}
+			return a.log(c, k, plain[0], r, l.noCheck)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&l.typ, "type", "", "the artifact's type, such as SFTDataArtifact")
+	f.StringArrayVar(&l.set, "set", nil, "a field, `KEY=VALUE`; the value is JSON if it can be, else text")
+	f.StringArrayVar(&l.used, "used", nil, "an artifact that this one was made from, `REF`")
+	f.StringArrayVar(&l.inputs, "input", nil, "data that this one was made from, `URI`")
+	f.StringArrayVar(&l.aliases, "alias", nil, "a further name for the version")
+	f.IntVar(&l.iteration, "iteration", 0, "this is a model checkpoint of that iteration")
+	f.StringVar(&l.requestID, "request-id", "", "a second request with this `ID` gives the first one's version")
+	f.StringVar(&l.jsonFile, "json-file", "", "a JSON object to start from, as .log takes it; - is standard input")
+	f.BoolVar(&l.noCheck, "no-check", false, "do not look whether PATH is there and readable")
+	return c
+}
+
+// request makes of the flags the JSON that .log takes, so that both doors mean
+// the same by every key.
+func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) (*manifest.Request, error) {
+	var o manifest.Object
+	if l.jsonFile != "" {
+		var err error
+		if o, err = readObject(in, l.jsonFile); err != nil {
+			return nil, err
+		}
+	}
+	if len(args) == 2 {
+		path, err := absolute(args[1])
+		if err != nil {
+			return nil, err
+		}
+		o.Set("path", path)
+	} else if _, ok := o.Get("path"); !ok {
+		return nil, usagef("log expects a name and a path, or a path in --json-file")
+	}
+	if l.typ != "" {
+		o.Set("type", l.typ)
+	}
+	for key, list := range map[string][]string{"used_artifacts": l.used, "inputs": l.inputs, "aliases": l.aliases} {
+		if len(list) > 0 {
+			o.Set(key, list)
+		}
+	}
+	if hasIteration {
+		o.Set("iteration", l.iteration)
+	}
+	if l.requestID != "" {
+		o.Set("request_id", l.requestID)
+	}
+	for _, kv := range l.set {
+		key, text, ok := strings.Cut(kv, "=")
+		if !ok || key == "" {
+			return nil, usagef("--set %q: write KEY=VALUE", kv)
+		}
+		o.Set(key, setValue(text))
+	}
+	return manifest.FinishRequest(manifest.AppendJSON(nil, o, 0))
+}
+
+// setValue is JSON where that is what it reads as, else text: 4096 is a number
+// and /lustre/a needs no quotes.
+func setValue(text string) any {
+	v, err := manifest.ParseJSON([]byte(text))
+	if n, ok := v.(manifest.Number); err != nil || ok && !n.Finite() {
+		return text
+	}
+	return v
+}
+
+func readObject(in io.Reader, file string) (manifest.Object, error) {
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, manifest.MaxRequest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > manifest.MaxRequest {
+		return nil, fmt.Errorf("%s: longer than a request may be (%d bytes)", file, manifest.MaxRequest)
+	}
+	v, err := manifest.ParseJSON(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	o, ok := v.(manifest.Object)
+	if !ok {
+		return nil, fmt.Errorf("%s: not a JSON object", file)
+	}
+	return o, nil
+}
+
+// absolute makes a path absolute and leaves a URI as it is.
+func absolute(path string) (string, error) {
+	if manifest.IsURI(path) {
+		return path, nil
+	}
+	return filepath.Abs(path)
+}
+
+// log publishes and prints the result.
+func (a *app) log(c *cobra.Command, k *core, name string, r *manifest.Request, noCheck bool) error {
+	res, err := k.tree.Log(c.Context(), name, r, resolver.LogOptions{NoCheck: noCheck})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(res)
+	}
+	if !onTerminal(a.out) {
+		fmt.Fprintf(a.out, "%s:v%d\t%s\n", clean(res.Name), res.Version, clean(res.Manifest))
+	}
+	a.completed(r, res)
+	return nil
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+)
+
+// mountFlags are mount's own.
+type mountFlags struct {
+	foreground bool
+	logFile    string
+	options    []string // -o, as mount(8) has it
+	allowOther bool
+	debug      bool
+}
+
+// mountCmds are the commands that only Linux has.
+func (a *app) mountCmds() []*cobra.Command {
+	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.superviseCmd(), a.serveCmd()}
+}
+
+func (a *app) mountCmd() *cobra.Command {
+	var m mountFlags
+	c := &cobra.Command{
+		Use:   "mount DIR [KEY=VALUE...]",
+		Short: "Mount the store at DIR",
+		Long: `Mount the store at DIR and return when it can be read. A supervisor stays behind
+and brings the mount back if its daemon dies; artifactfs umount DIR ends both.
+
+KEY=VALUE arguments override env.toml: artifacts.manifest.root=/lustre/artifacts,
+artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			plain, dotlist := mountArgs(args)
+			if len(plain) != 1 {
+				return usagef("mount expects one directory and KEY=VALUE settings, got %q", args)
+			}
+			more, err := m.parseOptions()
+			if err != nil {
+				return err
+			}
+			return a.mount(c.Context(), plain[0], append(more, dotlist...), &m)
+		},
+	}
+	f := c.Flags()
+	f.BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground and serve until SIGTERM")
+	f.StringVar(&m.logFile, "log-file", "", "where the daemon logs (default /var/log/artifactfs, or XDG_STATE_HOME)")
+	f.StringArrayVarP(&m.options, "options", "o", nil, "mount options, as mount(8) gives them")
+	f.BoolVar(&m.allowOther, "allow-other", false, "share the mount with every user; needs artifactfs.data_roots")
+	f.BoolVar(&m.debug, "debug", false, "log every request")
+	return c
+}
+
+// mountArgs takes every argument with a = in it for a setting, known or not: a
+// typo is to be named as one, not to become a second directory.
+func mountArgs(args []string) (plain, dotlist []string) {
+	for _, arg := range args {
+		if strings.Contains(arg, "=") && !strings.Contains(strings.SplitN(arg, "=", 2)[0], "/") {
+			dotlist = append(dotlist, arg)
+		} else {
+			plain = append(plain, arg)
+		}
+	}
+	return plain, dotlist
+}
+
+// mount is the whole command: check, then serve here or leave it to a supervisor.
+func (a *app) mount(ctx context.Context, where string, dotlist []string, m *mountFlags) error {
+	cfg, err := a.load(dotlist)
+	if err != nil {
+		return err
+	}
+	if err := a.sayWandB(cfg); err != nil {
+		return err
+	}
+	dir, err := canonical(where)
+	if err != nil {
+		return fmt.Errorf("mount %s: %w", where, err)
+	}
+	s := &state{Dir: dir, Started: time.Now(), Config: cfg, file: stateFile(dir), Options: mountOptions{
+		// A mount by root is shared as soon as it is said where data may lie.
+		AllowOther: m.allowOther || os.Geteuid() == 0 && len(cfg.DataRoots) > 0,
+		Debug:      m.debug,
+	}}
+	if err := mayShare(s); err != nil {
+		return err
+	}
+	lk, done, err := a.claim(s)
+	if err != nil || done {
+		return err
+	}
+	defer lk.Close()
+	if err := mountable(dir); err != nil {
+		return err
+	}
+	if err := a.prepareRoot(cfg); err != nil {
+		return err
+	}
+	if m.foreground {
+		return a.serveForeground(ctx, s, m, lk)
+	}
+	return a.mountBackground(s, m, lk)
+}
+
+// mayShare refuses to share a mount that is not confined: any container's root
+// could read the host's files by a record that points at them.
+func mayShare(s *state) error {
+	if !s.Options.AllowOther {
+		return nil
+	}
+	if len(s.Config.DataRoots) == 0 {
+		return errors.New("allow_other shares the mount with every user, and needs artifactfs.data_roots to say where data may lie: artifactfs.data_roots=[/lustre]")
+	}
+	if os.Geteuid() != 0 && !userAllowOther() {
+		return errors.New("allow_other by a user needs the line user_allow_other in /etc/fuse.conf")
+	}
+	return nil
+}
+
+// claim takes the mount point's lock. done is true if the same mount is there
+// already; another one is an error. A dead mount that nobody watches is taken away.
+func (a *app) claim(s *state) (lk *os.File, done bool, err error) {
+	for range 100 {
+		lk, ok, err := lock(s.Dir)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			if err := a.clearDead(s.Dir); err != nil {
+				lk.Close()
+				return nil, false, err
+			}
+			return lk, false, nil
+		}
+		// Somebody has it, who is mounting, serving, or just about to end.
+		if old, err := findState(s.Dir); err == nil && check(s.Dir) == serving {
+			return nil, true, a.alreadyMounted(old, s)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil, false, fmt.Errorf("%s: another artifactfs is mounting here and does not get ready; see artifactfs status %s", s.Dir, s.Dir)
+}
+
+// alreadyMounted compares the mount that is there with the one asked for.
+func (a *app) alreadyMounted(old, s *state) error {
+	if !sameMount(old, s) {
+		return fmt.Errorf("%s is already mounted, with another configuration; artifactfs umount %s first, or see artifactfs status %s", s.Dir, s.Dir, s.Dir)
+	}
+	if a.json {
+		return a.printJSON(mountReport{Dir: s.Dir, Already: true, report: newReport(old)})
+	}
+	fmt.Fprintf(a.out, "%s is already mounted\n", s.Dir)
+	return nil
+}
+
+// clearDead takes away a mount whose daemon and supervisor are gone.
+func (a *app) clearDead(dir string) error {
+	switch check(dir) {
+	case serving:
+		return fmt.Errorf("%s is already mounted, by a daemon that left no state in %s; artifactfs umount %s first", dir, runDir(), dir)
+	case hung:
+		return fmt.Errorf("%s is mounted and does not answer; artifactfs umount --force %s first", dir, dir)
+	case dead:
+		fmt.Fprintf(a.err, "artifactfs: a mount whose daemon is gone was left at %s; taking it away\n", dir)
+		return detach(dir)
+	}
+	return nil
+}
+
+// mountable finds out what mounting would fail with, in better words.
+func mountable(dir string) error {
+	fi, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("mount %s: there is no such directory; mkdir -p %s", dir, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if !fi.IsDir() {
+		return fmt.Errorf("mount %s: not a directory", dir)
+	}
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("fusermount3"); err != nil {
+		return errors.New("mounting without root needs fusermount3 (Debian: apt install fuse3)")
+	}
+	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
+		return fmt.Errorf("/dev/fuse: %w: the administrator has to let users open it (chmod 0666), or mount as root", err)
+	}
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return fmt.Errorf("mount %s: %w: a user can mount only over a directory of their own", dir, err)
+	}
+	return nil
+}
+
+// prepareRoot makes the embedded store and says so; one that was configured is
+// left to its first log, since its file system may just not be mounted yet.
+func (a *app) prepareRoot(cfg *config.Config) error {
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(a.err, "artifactfs: %s\n", w)
+	}
+	if cfg.Disabled != "" {
+		fmt.Fprintf(a.err, "artifactfs: tracking is fully disabled by %s: names do not resolve and nothing can be logged\n", cfg.Disabled)
+	}
+	if cfg.Embedded {
+		if err := os.MkdirAll(cfg.Root, 0o777); err != nil {
+			return fmt.Errorf("the embedded store: %w", err)
+		}
+		fmt.Fprintf(a.err, "artifactfs: no configuration found: using the embedded store %s\n", cfg.Root)
+	} else if _, err := os.Stat(cfg.Root); cfg.Root != "" && err != nil {
+		fmt.Fprintf(a.err, "artifactfs: the manifest root cannot be read now: %v\n", err)
+	}
+	return nil
+}
+
+// mountBackground starts the supervisor and waits until it says the tree can be
+// read, or why not.
+func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
+	logName, err := logPath(m.logFile, s.Dir)
+	if err != nil {
+		return err
+	}
+	s.LogFile = logName
+	logTo, err := os.OpenFile(logName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("log file: %w; name another with --log-file", err)
+	}
+	defer logTo.Close()
+	if err := s.save(); err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cmd := again("supervise", s)
+	cmd.Stdout, cmd.Stderr = logTo, logTo
+	cmd.ExtraFiles = []*os.File{w, lk}
+	// A session of its own: no terminal, and none of its signals.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		s.remove()
+		return err
+	}
+	w.Close()
+	answer, _ := io.ReadAll(io.LimitReader(r, 64<<10))
+	if string(answer) != ready {
+		_ = cmd.Wait()
+		s.remove()
+		if msg := strings.TrimSpace(string(answer)); msg != "" {
+			return errors.New(msg)
+		}
+		return fmt.Errorf("mount %s: the daemon died before it was ready; see %s", s.Dir, logName)
+	}
+	if now, err := readState(s.file); err == nil {
+		s = now
+	}
+	return a.reportMount(s)
+}
+
+// ready is what comes through the pipe when the tree can be read; anything else
+// is an error's text.
+const ready = "ready\n"
+
+// again runs this program as one of its hidden commands. /proc/self/exe is this
+// binary even when the file has been replaced by an upgrade.
+func again(command string, s *state) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", command, "--state", s.file, s.Dir)
+	cmd.Args[0] = "artifactfs"
+	cmd.Dir = "/" // hold no directory
+	return cmd
+}

@@ -1,0 +1,43 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// mountCmds are here only to say what does not work here.
+func (a *app) mountCmds() []*cobra.Command {
+	var out []*cobra.Command
+	for _, name := range []string{"mount", "umount"} {
+		out = append(out, &cobra.Command{
+			Use: name, Hidden: true, DisableFlagParsing: true,
+			RunE: func(*cobra.Command, []string) error {
+				return errors.New(name + " works on Linux only; ls, resolve, cat, log, alias and retire work here")
+			},
+		})
+	}
+	return out
+}
+
+func helperArgs(_ string, args []string) []string { return args }
+
+// mountPoints: there are none here.
+func mountPoints() ([]string, error) { return nil, nil }
+
+// health is what a mount answers; here there are none.
+type health int
+
+const (
+	notMounted health = iota
+	dead
+	hung
+	serving
+)
+
+func check(string) health { return notMounted }
+
+func canonical(dir string) (string, error) { return filepath.Abs(dir) }

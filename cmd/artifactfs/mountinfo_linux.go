@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/fs"
+)
+
+// mountPoints returns where artifactfs is mounted in this namespace, in order; a
+// directory that has two mounts is there twice.
+func mountPoints() ([]string, error) {
+	infos, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.FSType != fs.Type, false })
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range infos {
+		out = append(out, i.Mountpoint)
+	}
+	return out, nil
+}
+
+// topMount returns the type of what is mounted last at exactly dir; "" if nothing is.
+func topMount(dir string) (string, error) {
+	infos, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.Mountpoint != dir, false })
+	if err != nil || len(infos) == 0 {
+		return "", err
+	}
+	return infos[len(infos)-1].FSType, nil
+}
+
+// health is what a mount answers.
+type health int
+
+const (
+	notMounted health = iota
+	dead              // ENOTCONN: its daemon is gone
+	hung              // no answer in time
+	serving
+)
+
+// check asks the mount at dir. The question goes to the daemon, which may be
+// stuck, so it is asked from a goroutine that may stay behind.
+func check(dir string) health {
+	if t, err := topMount(dir); err != nil || t != fs.Type {
+		return notMounted
+	}
+	answer := make(chan error, 1)
+	go func() {
+		var st unix.Statfs_t
+		answer <- unix.Statfs(dir, &st)
+	}()
+	select {
+	case err := <-answer:
+		if err == unix.ENOTCONN || err == unix.ECONNABORTED {
+			return dead
+		}
+		return serving
+	case <-time.After(3 * time.Second):
+		return hung
+	}
+}
+
+// canonical is dir as mountinfo has it: absolute, without links. A dead mount
+// cannot be looked into, so its own name is not followed.
+func canonical(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if abs == "/" {
+		return "", errors.New("cannot mount over /")
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", err
+	}
+	abs = filepath.Join(parent, filepath.Base(abs))
+	if t, err := topMount(abs); err == nil && t == fs.Type {
+		return abs, nil
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	return abs, nil
+}
+
+// detach takes every artifactfs mount off dir, whatever is open in it.
+func detach(dir string) error {
+	for range 100 {
+		t, err := topMount(dir)
+		if err != nil || t != fs.Type {
+			return err
+		}
+		if err := unmountNow(dir, unix.MNT_DETACH); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: mounts keep appearing here", dir)
+}
+
+// unmountNow unmounts dir; without privilege fusermount3 does. What it says is
+// turned back into the errno that it stands for.
+func unmountNow(dir string, flags int) error {
+	if os.Geteuid() == 0 {
+		if err := unix.Unmount(dir, flags|unix.UMOUNT_NOFOLLOW); err != nil {
+			return &os.PathError{Op: "umount", Path: dir, Err: err}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	args := []string{"-u"}
+	if flags&unix.MNT_DETACH != 0 {
+		args = append(args, "-z")
+	}
+	bin, err := exec.LookPath("fusermount3")
+	if err != nil {
+		return fmt.Errorf("fusermount3 is not installed (Debian: apt install fuse3)")
+	}
+	out, err := exec.CommandContext(ctx, bin, append(args, dir)...).CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	switch msg := strings.TrimSpace(string(out)); {
+	case strings.Contains(msg, "busy"):
+		return &os.PathError{Op: "umount", Path: dir, Err: unix.EBUSY}
+	case strings.Contains(msg, "not permitted"), strings.Contains(msg, "must be"):
+		return &os.PathError{Op: "umount", Path: dir, Err: unix.EPERM}
+	default:
+		return errors.New(msg)
+	}
+}
+
+// userAllowOther says whether /etc/fuse.conf lets users share their mounts.
+func userAllowOther() bool {
+	f, err := os.Open("/etc/fuse.conf")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if strings.TrimSpace(s.Text()) == "user_allow_other" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+)
+
+// report is what mount says of a mount: which stores are on, and how it serves.
+type report struct {
+	Manifest  string   `json:"manifest,omitempty"`
+	WandB     string   `json:"wandb"`
+	Disabled  string   `json:"disabled,omitempty"`
+	Config    string   `json:"config,omitempty"`
+	Lane      string   `json:"lane,omitempty"`
+	Why       string   `json:"why,omitempty"`
+	Shared    bool     `json:"shared"`
+	DataRoots []string `json:"data_roots,omitempty"`
+	LogFile   string   `json:"log_file,omitempty"`
+}
+
+type mountReport struct {
+	Dir     string `json:"mountpoint"`
+	Already bool   `json:"already_mounted,omitempty"`
+	report
+}
+
+// wandbState says in words what became of artifacts.wandb.
+func wandbState(c *config.Config) string {
+	if c.WandB {
+		return "on, but not in this build"
+	}
+	return "off"
+}
+
+// newReport describes a mount, with its lane if it answers already.
+func newReport(s *state) report {
+	c := s.Config
+	r := report{
+		Manifest: c.Root, WandB: wandbState(c), Disabled: c.Disabled, Config: c.File,
+		Lane: c.Data, Shared: s.Options.AllowOther, DataRoots: c.DataRoots, LogFile: s.LogFile,
+	}
+	var doc statusDoc
+	if b, err := os.ReadFile(filepath.Join(s.Dir, ".artifactfs", "status")); err == nil && json.Unmarshal(b, &doc) == nil && doc.Lane != "" {
+		r.Lane, r.Why = doc.Lane, doc.Why
+	}
+	return r
+}
+
+// reportMount prints what upstream prints when a job is submitted: the artifact
+// stores, and beside them what is new here.
+func (a *app) reportMount(s *state) error {
+	r := newReport(s)
+	if a.json {
+		return a.printJSON(mountReport{Dir: s.Dir, report: r})
+	}
+	panel(a.out, s.Dir, r.sections())
+	return nil
+}
+
+func (r report) sections() []section {
+	stores := section{Title: "artifacts"}
+	switch {
+	case r.Disabled != "":
+		stores.Fields = append(stores.Fields, field{"disabled", r.Disabled})
+	case r.Manifest != "":
+		stores.Fields = append(stores.Fields, field{"manifest", r.Manifest})
+	}
+	stores.Fields = append(stores.Fields, field{"wandb", r.WandB})
+	lane := r.Lane
+	if r.Why != "" {
+		lane += " (" + r.Why + ")"
+	}
+	mount := section{Fields: []field{{"lane", lane}}}
+	if len(r.DataRoots) > 0 {
+		mount.Fields = append(mount.Fields, field{"data_roots", strings.Join(r.DataRoots, ", ")})
+	}
+	shared := "no, for this user only"
+	if r.Shared {
+		shared = "with every user"
+	}
+	mount.Fields = append(mount.Fields, field{"shared", shared})
+	if r.LogFile != "" {
+		mount.Fields = append(mount.Fields, field{"log", r.LogFile})
+	}
+	return []section{stores, mount}
+}

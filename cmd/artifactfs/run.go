@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+)
+
+// app is what the commands share: where they write, and the common flags.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	json       bool
+	configFile string
+	job        string
+}
+
+// usageError is a command line that cannot be understood: exit code 2.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// errSilent is a failure about which everything has been said.
+var errSilent = errors.New("failed")
+
+// exitCode reports err on standard error and turns it into 0, 1 or 2.
+func exitCode(err error) int {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSilent):
+		return 1
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "artifactfs: %s\n", oneLine(err))
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "artifactfs: %s\n", oneLine(err))
+	return 1
+}
+
+// oneLine keeps an error on one line: names in it may hold newlines.
+func oneLine(err error) string {
+	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\x1b", `\e`).Replace(strings.TrimSpace(err.Error()))
+}
+
+// run is the program: os.Args in, error out.
+func run(ctx context.Context, args []string) error {
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	root := a.command()
+	root.SetArgs(helperArgs(filepath.Base(args[0]), args[1:]))
+	return root.ExecuteContext(ctx)
+}
+
+// command builds the command tree.
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "artifactfs",
+		Short:         "An artifact store as a directory tree",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; see artifactfs --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			c.SetOut(a.err)
+			_ = c.Help()
+			return usagef("which command?")
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v; see %s --help", err, c.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "print JSON")
+	f.StringVar(&a.configFile, "config", "", "env.toml to read instead of the one found")
+	f.StringVar(&a.job, "job", "", "a job's YAML `file`, laid over env.toml")
+	root.AddCommand(a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(),
+		a.statusCmd(), a.completionCmd(), a.versionCmd())
+	root.AddCommand(a.mountCmds()...)
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+// args checks the number of arguments, key=value ones not counted, and says what
+// is expected in words.
+func args(min, max int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		plain, _ := splitArgs(args)
+		if len(plain) < min || len(plain) > max {
+			return usagef("%s expects %s, got %d arguments; see %s --help", c.Name(), what, len(plain), c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// splitArgs separates key=value settings from other arguments.
+func splitArgs(args []string) (plain, dotlist []string) {
+	for _, arg := range args {
+		if config.IsOverride(arg) {
+			dotlist = append(dotlist, arg)
+		} else {
+			plain = append(plain, arg)
+		}
+	}
+	return plain, dotlist
+}
+
+// load reads the configuration that the flags and key=value arguments ask for.
+func (a *app) load(dotlist []string) (*config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(config.Options{File: a.configFile, Job: a.job, Dotlist: dotlist, Dir: dir, Env: os.LookupEnv})
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+)
+
+// state is what is known of one mount besides the mount itself: a JSON file in
+// the run directory, by which status, umount and a second mount find it.
+type state struct {
+	Dir        string         `json:"mountpoint"`
+	Supervisor int            `json:"supervisor,omitempty"` // 0: mount -f, nobody brings it back
+	Daemon     int            `json:"daemon,omitempty"`     // 0: not serving yet, or again
+	Started    time.Time      `json:"started"`
+	Restarts   int            `json:"restarts,omitempty"`
+	LastDeath  string         `json:"last_death,omitempty"` // why the daemon was started again
+	LogFile    string         `json:"log_file,omitempty"`
+	Options    mountOptions   `json:"options"`
+	Config     *config.Config `json:"config"`
+
+	file string
+}
+
+// mountOptions are the flags of mount that the daemon needs.
+type mountOptions struct {
+	AllowOther bool `json:"allow_other"`
+	Debug      bool `json:"debug,omitempty"`
+}
+
+// runDir is where this user's state files lie. Root's is fixed: XDG_RUNTIME_DIR
+// is there in a login shell and not in a service, and both must find the mount.
+func runDir() string {
+	if os.Geteuid() == 0 {
+		return "/run/artifactfs"
+	}
+	if d := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(d) {
+		return filepath.Join(d, "artifactfs")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("artifactfs-%d", os.Geteuid()))
+}
+
+// runDirs are the places where this user can see state files, its own first.
+func runDirs() []string {
+	dirs := []string{runDir()}
+	if dirs[0] != "/run/artifactfs" {
+		dirs = append(dirs, "/run/artifactfs")
+	}
+	return dirs
+}
+
+// makeRunDir makes the run directory. One in /tmp may have been made by somebody
+// else to have us write where they like.
+func makeRunDir() (string, error) {
+	dir := runDir()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return "", &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return "", fmt.Errorf("%s is not a directory of our own that only we can write; remove it, or set XDG_RUNTIME_DIR", dir)
+	}
+	return dir, nil
+}
+
+// stateName is the file name for a mount point: readable, and unique.
+func stateName(dir string) string {
+	base := strings.Trim(strings.ReplaceAll(dir, "/", "-"), "-")
+	if len(base) > 60 {
+		base = base[len(base)-60:]
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return fmt.Sprintf("%s-%x", base, sum[:4])
+}
+
+func stateFile(dir string) string { return filepath.Join(runDir(), stateName(dir)+".json") }
+
+// save replaces the state file in one step.
+func (s *state) save() error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := fmt.Sprintf("%s.%d.tmp", s.file, os.Getpid())
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, s.file)
+}
+
+func readState(file string) (*state, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{file: file}
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if s.Config == nil {
+		return nil, fmt.Errorf("%s: no configuration in it", file)
+	}
+	return s, nil
+}
+
+// findState returns the state of the mount at dir, in any run directory we see.
+func findState(dir string) (*state, error) {
+	var first error
+	for _, d := range runDirs() {
+		s, err := readState(filepath.Join(d, stateName(dir)+".json"))
+		if err == nil {
+			return s, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// states returns every mount's state that can be read, live or not.
+func states() []*state {
+	var out []*state
+	for _, d := range runDirs() {
+		files, _ := filepath.Glob(filepath.Join(d, "*.json"))
+		for _, f := range files {
+			if s, err := readState(f); err == nil {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// remove takes the state file away, unless another mount has written its own.
+func (s *state) remove() {
+	if now, err := readState(s.file); err == nil && now.Started.Equal(s.Started) {
+		_ = os.Remove(s.file)
+	}
+}
+
+// lock takes the mount point's lock, which supervisor and daemon hold as long as
+// they live: it is what keeps two mounts from stacking. ok is false if somebody
+// has it.
+func lock(dir string) (f *os.File, ok bool, err error) {
+	run, err := makeRunDir()
+	if err != nil {
+		return nil, false, err
+	}
+	path := filepath.Join(run, stateName(dir)+".lock")
+	for {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+		if err != nil {
+			return nil, false, err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			f.Close()
+			if err == unix.EWOULDBLOCK {
+				return nil, false, nil
+			}
+			return nil, false, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
+		// A lazy unmount removes the file, so that the next mount need not wait
+		// for the old daemon: what we locked must be what is there now.
+		a, errA := f.Stat()
+		b, errB := os.Stat(path)
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			return f, true, nil
+		}
+		f.Close()
+	}
+}
+
+// lockFile is the lock that belongs to a state file.
+func (s *state) lockFile() string { return strings.TrimSuffix(s.file, ".json") + ".lock" }
+
+// held says whether somebody holds the state's lock.
+func (s *state) held() bool {
+	f, err := os.Open(s.lockFile())
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}
+
+// sameMount says whether two states ask for the same mount.
+func sameMount(a, b *state) bool {
+	key := func(s *state) string {
+		c := *s.Config
+		c.Warnings = nil
+		j, _ := json.Marshal(struct {
+			C config.Config
+			O mountOptions
+		}{c, s.Options})
+		return string(j)
+	}
+	return key(a) == key(b)
+}
+
+// alive says whether a process exists.
+func alive(pid int) bool {
+	return pid > 0 && unix.Kill(pid, 0) != unix.ESRCH
+}

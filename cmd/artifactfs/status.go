@@ -1,0 +1,262 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// statusDoc is what .artifactfs/status holds and status prints.
+type statusDoc struct {
+	Mountpoint string           `json:"mountpoint"`
+	State      string           `json:"state,omitempty"` // serving, dead, hung, starting: seen from outside
+	PID        int              `json:"pid,omitempty"`
+	Supervisor int              `json:"supervisor,omitempty"`
+	Started    time.Time        `json:"started,omitzero"`
+	Restarts   int              `json:"restarts,omitempty"`
+	LastDeath  string           `json:"last_death,omitempty"`
+	LogFile    string           `json:"log_file,omitempty"`
+	Build      string           `json:"build,omitempty"`
+	Stores     []storeStatus    `json:"stores"`
+	WandB      string           `json:"wandb,omitempty"`
+	Disabled   string           `json:"disabled,omitempty"`
+	Shared     bool             `json:"shared"`
+	DataRoots  []string         `json:"data_roots,omitempty"`
+	Lane       string           `json:"lane,omitempty"`
+	Why        string           `json:"why,omitempty"`
+	Versions   []*versionStatus `json:"versions"`
+	Refused    []refusal        `json:"refused,omitempty"` // file systems that do not take passthrough
+	Warnings   []string         `json:"warnings,omitempty"`
+}
+
+// storeStatus is one store and whether it answers.
+type storeStatus struct {
+	Store    string    `json:"store"`
+	Root     string    `json:"root"`
+	State    string    `json:"state"` // ok or degraded
+	Since    time.Time `json:"since,omitzero"`
+	Cause    string    `json:"cause,omitempty"`
+	Embedded bool      `json:"embedded,omitempty"`
+}
+
+// versionStatus is one version that was used since the mount.
+type versionStatus struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Lane    string `json:"lane,omitempty"`
+	Why     string `json:"why,omitempty"`
+	Missing string `json:"missing,omitempty"` // the recorded path, if nothing is there
+}
+
+type refusal struct {
+	Dev uint64 `json:"dev"`
+	Why string `json:"why"`
+}
+
+// version returns the entry of one version, made if it is not there.
+func (d *statusDoc) version(name string, n int) *versionStatus {
+	for _, v := range d.Versions {
+		if v.Name == name && v.Version == n {
+			return v
+		}
+	}
+	v := &versionStatus{Name: name, Version: n}
+	d.Versions = append(d.Versions, v)
+	return v
+}
+
+func (v *versionStatus) lane(lane, why string) { v.Lane, v.Why = lane, why }
+
+func (a *app) statusCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [DIR]",
+		Short: "Say how mounts are doing: stores, lanes, what is missing",
+		Args:  args(0, 1, "at most one mount"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.statusOf(args[0])
+			}
+			return a.statusAll()
+		},
+	}
+}
+
+// statusAll shows every mount of this namespace.
+func (a *app) statusAll() error {
+	points, err := mountPoints()
+	if err != nil {
+		return err
+	}
+	docs := []*statusDoc{}
+	seen := map[string]bool{}
+	for _, p := range points {
+		if !seen[p] {
+			seen[p] = true
+			docs = append(docs, gatherStatus(p))
+		}
+	}
+	for _, s := range states() { // mounts that are just coming back
+		if !seen[s.Dir] && s.held() {
+			seen[s.Dir] = true
+			docs = append(docs, gatherStatus(s.Dir))
+		}
+	}
+	if a.json {
+		return a.printJSON(docs)
+	}
+	if len(docs) == 0 {
+		fmt.Fprintf(a.out, "no mount: looked in /proc/self/mountinfo and %s\n", strings.Join(runDirs(), ", "))
+	}
+	for _, d := range docs {
+		a.printStatus(d)
+	}
+	return nil
+}
+
+func (a *app) statusOf(where string) error {
+	dir, err := canonical(where)
+	if err != nil {
+		return fmt.Errorf("status %s: %w", where, err)
+	}
+	dir = mountAbove(dir)
+	d := gatherStatus(dir)
+	if d == nil {
+		err := fmt.Errorf("%s is not mounted: looked in /proc/self/mountinfo and %s", dir, strings.Join(runDirs(), ", "))
+		if points, _ := mountPoints(); len(points) > 0 {
+			err = fmt.Errorf("%w; artifactfs is at %s", err, strings.Join(points, ", "))
+		}
+		return err
+	}
+	if a.json {
+		err = a.printJSON(d)
+	} else {
+		a.printStatus(d)
+	}
+	if err == nil && d.State != "serving" {
+		return errSilent
+	}
+	return err
+}
+
+// gatherStatus asks the mount itself, and adds what is seen from outside. It is
+// nil where neither a mount nor a state is.
+func gatherStatus(dir string) *statusDoc {
+	s, _ := findState(dir)
+	if s != nil && !s.held() {
+		s = nil
+	}
+	d := &statusDoc{Mountpoint: dir}
+	h := check(dir)
+	switch {
+	case h == serving:
+		d.State = "serving"
+		if err := askStatus(dir, d); err != nil {
+			d.Warnings = append(d.Warnings, err.Error())
+		}
+		return d
+	case h == notMounted && s == nil:
+		return nil
+	case h == notMounted:
+		d.State = "starting"
+	case h == hung:
+		d.State = "hung"
+	case h == dead:
+		d.State = "dead"
+	}
+	if s != nil {
+		d.Supervisor, d.PID, d.Started, d.LogFile = s.Supervisor, s.Daemon, s.Started, s.LogFile
+		d.Restarts, d.LastDeath = s.Restarts, s.LastDeath
+		d.Shared, d.DataRoots = s.Options.AllowOther, s.Config.DataRoots
+		d.WandB, d.Disabled = wandbState(s.Config), s.Config.Disabled
+	}
+	return d
+}
+
+// askStatus reads the status from inside the mount, and gives up on one that
+// takes longer than anybody waits.
+func askStatus(dir string, d *statusDoc) error {
+	type answer struct {
+		b   []byte
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		b, err := os.ReadFile(filepath.Join(dir, ".artifactfs", "status"))
+		got <- answer{b, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err != nil {
+			return r.err
+		}
+		return json.Unmarshal(r.b, d)
+	case <-time.After(10 * time.Second):
+		return errors.New("the status inside the mount does not come")
+	}
+}
+
+// printStatus prints panels and tables.
+func (a *app) printStatus(d *statusDoc) {
+	serving := d.State
+	if d.PID != 0 {
+		serving += fmt.Sprintf(", pid %d", d.PID)
+	}
+	if !d.Started.IsZero() {
+		serving += ", since " + d.Started.Local().Format(time.DateTime)
+	}
+	if d.Restarts > 0 {
+		serving += fmt.Sprintf(", brought back %d times, last %s", d.Restarts, d.LastDeath)
+	}
+	head := section{Fields: []field{{"state", serving}}}
+	r := report{WandB: d.WandB, Disabled: d.Disabled, Lane: d.Lane, Why: d.Why, Shared: d.Shared, DataRoots: d.DataRoots, LogFile: d.LogFile}
+	stores := section{Title: "artifacts"}
+	for _, s := range d.Stores {
+		state := s.State
+		if s.Cause != "" {
+			state += fmt.Sprintf(" since %s: %s", s.Since.Local().Format(time.DateTime), s.Cause)
+		}
+		stores.Fields = append(stores.Fields, field{s.Store, s.Root + " (" + state + ")"})
+	}
+	rest := r.sections()
+	stores.Fields = append(stores.Fields, rest[0].Fields...)
+	warn := section{}
+	for _, f := range d.Refused {
+		warn.Fields = append(warn.Fields, field{"no passthrough", fmt.Sprintf("device %d: %s", f.Dev, f.Why)})
+	}
+	for _, w := range d.Warnings {
+		warn.Fields = append(warn.Fields, field{"warning", w})
+	}
+	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], warn})
+	var rows [][]string
+	for _, v := range d.Versions {
+		note := v.Why
+		if v.Missing != "" {
+			note = strings.TrimPrefix(note+"; missing: "+v.Missing, "; ")
+		}
+		rows = append(rows, []string{v.Name, fmt.Sprintf("v%d", v.Version), v.Lane, note})
+	}
+	if len(rows) > 0 {
+		grid(a.out, []string{"name", "version", "lane", "note"}, rows)
+	}
+}
+
+// mountAbove is the mount that path lies in, or path.
+func mountAbove(path string) string {
+	points, _ := mountPoints()
+	best := ""
+	for _, p := range points {
+		if (path == p || strings.HasPrefix(path, p+"/")) && len(p) > len(best) {
+			best = p
+		}
+	}
+	if best == "" {
+		return path
+	}
+	return best
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+func (a *app) superviseCmd() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:    "supervise DIR",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(*cobra.Command, []string) error {
+			s, err := readState(file)
+			if err != nil {
+				return err
+			}
+			return supervise(s)
+		},
+	}
+	c.Flags().StringVar(&file, "state", "", "state file")
+	return c
+}
+
+// Files that mount hands to the supervisor, and the supervisor to each daemon.
+const (
+	readyFD = 3
+	lockFD  = 4
+)
+
+// supervisor keeps one mount served.
+type supervisor struct {
+	s     *state
+	log   *slog.Logger
+	lock  *os.File
+	stop  chan os.Signal
+	pause time.Duration // before the next start; grows while daemons die young
+}
+
+// supervise starts the daemon, and starts it again when it dies. It ends when
+// the mount was taken away in order, or on SIGTERM, and leaves nothing behind.
+func supervise(s *state) error {
+	unix.CloseOnExec(readyFD)
+	unix.CloseOnExec(lockFD)
+	up := os.NewFile(readyFD, "ready")
+	v := &supervisor{s: s, log: newLogger(os.Stderr, s.Config.LogLevel), lock: os.NewFile(lockFD, "lock"), stop: make(chan os.Signal, 2)}
+	signal.Notify(v.stop, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	defer v.cleanUp()
+	s.Supervisor = os.Getpid()
+
+	d, err := v.start()
+	if err != nil {
+		fmt.Fprint(up, err)
+		return errSilent
+	}
+	fmt.Fprint(up, ready)
+	up.Close()
+	for {
+		began := time.Now()
+		err, stopped := v.wait(d)
+		if stopped || err == nil || !v.ours() {
+			return nil
+		}
+		for {
+			v.log.Error("the daemon died; mounting again", "dir", s.Dir, "cause", err)
+			s.Restarts++
+			s.LastDeath = fmt.Sprintf("%s: %v", time.Now().UTC().Format(time.RFC3339), err)
+			if v.backOff(began) {
+				return nil
+			}
+			began = time.Now()
+			if d, err = v.start(); err == nil {
+				break
+			}
+		}
+	}
+}
+
+// start takes a dead mount away, starts a daemon, and returns when it serves.
+func (v *supervisor) start() (*exec.Cmd, error) {
+	if err := detach(v.s.Dir); err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	v.s.Daemon = 0
+	if err := v.s.save(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	d := again("serve", v.s)
+	d.Stdout, d.Stderr = os.Stdout, os.Stderr
+	d.ExtraFiles = []*os.File{w, v.lock}
+	if err := d.Start(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	w.Close()
+	answer, _ := io.ReadAll(io.LimitReader(r, 64<<10))
+	if string(answer) == ready {
+		v.s.Daemon = d.Process.Pid
+		return d, v.s.save()
+	}
+	err = d.Wait()
+	if len(answer) > 0 {
+		err = errors.New(string(answer))
+	}
+	if err == nil {
+		err = errors.New("the daemon ended before it was ready")
+	}
+	return nil, err
+}
+
+// wait returns when the daemon has ended; stopped, if we were asked to end it.
+// A daemon that does not go when asked, since its storage hangs, is killed.
+func (v *supervisor) wait(d *exec.Cmd) (err error, stopped bool) {
+	done := make(chan error, 1)
+	go func() { done <- d.Wait() }()
+	var kill <-chan time.Time
+	for {
+		select {
+		case err := <-done:
+			return err, stopped
+		case <-v.stop:
+			stopped = true
+			_ = d.Process.Signal(syscall.SIGTERM)
+			kill = time.After(10 * time.Second)
+		case <-kill:
+			v.log.Error("the daemon does not end; killing it", "dir", v.s.Dir)
+			_ = detach(v.s.Dir)
+			_ = d.Process.Kill()
+		}
+	}
+}
+
+// backOff waits before another start: not at all the first time, then longer the
+// more daemons die young. It reports whether it was told to stop.
+func (v *supervisor) backOff(began time.Time) (stop bool) {
+	if time.Since(began) > 30*time.Second {
+		v.pause = 0
+	}
+	select {
+	case <-v.stop:
+		return true
+	case <-time.After(v.pause):
+	}
+	v.pause = min(max(2*v.pause, 100*time.Millisecond), 10*time.Second)
+	return !v.ours()
+}
+
+// ours says whether the state file is still this supervisor's: umount --lazy
+// takes it away, and then a dead daemon stays dead.
+func (v *supervisor) ours() bool {
+	now, err := readState(v.s.file)
+	return err == nil && now.Started.Equal(v.s.Started)
+}
+
+func (v *supervisor) cleanUp() {
+	if v.ours() {
+		if err := detach(v.s.Dir); err != nil {
+			v.log.Error("the mount stays", "dir", v.s.Dir, "err", err)
+		}
+		_ = os.Remove(v.s.lockFile())
+	}
+	v.s.remove()
+	v.log.Info("supervisor ended", "dir", v.s.Dir)
+}
