@@ -15,6 +15,7 @@ type Source interface {
 	Names(ctx context.Context, prefix string) ([]string, error)
 
 	// Versions lists one artifact; fs.ErrNotExist if there is none of that name.
+	// Latest is read anew each time.
 	Versions(ctx context.Context, name string) (*manifest.Listing, error)
 
 	// Manifest returns the record of one version, complete or retired;
@@ -48,4 +49,17 @@ type Aliaser interface {
 // Retirer is a Source that can hide a version that was logged by mistake.
 type Retirer interface {
 	Retire(ctx context.Context, name string, version int, why string, undo bool) error
+}
+
+// Scoped is a Source whose answers may depend on who asks, as a directory's do.
+type Scoped interface {
+	// Public reports whether every user gets the same answers about name, so
+	// that the kernel may keep them for all; "" is the root.
+	Public(ctx context.Context, name string) bool
+}
+
+// Refresher is a Source that caches.
+type Refresher interface {
+	// Refresh forgets what is cached about name; "" is everything.
+	Refresh(name string)
 }

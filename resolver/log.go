@@ -1,0 +1,231 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// LogOptions are what a log can be told.
+type LogOptions struct {
+	NoCheck bool // the data need not be there yet, nor be readable
+}
+
+// Result is what became of a log.
+type Result struct {
+	Name     string   `json:"name"`
+	Version  int      `json:"version"`
+	Manifest string   `json:"manifest"` // the record, a path or a URI
+	Path     string   `json:"path"`     // as recorded
+	Aliases  []string `json:"aliases,omitempty"`
+	Used     []string `json:"used_artifacts,omitempty"`
+	New      bool     `json:"new_artifact,omitempty"` // there was none of this name
+	Near     string   `json:"nearest,omitempty"`      // and this one's name is most like it
+}
+
+// Log logs a new version of name, as the caller, and returns when it is durable.
+func (t *Tree) Log(ctx context.Context, name string, req *manifest.Request, o LogOptions) (*Result, error) {
+	if t.opt.Disabled != "" {
+		return nil, fmt.Errorf("log of %s: artifact tracking is switched off (%s): %w", name, t.opt.Disabled, syscall.EOPNOTSUPP)
+	}
+	if err := checkLog(name, req); err != nil {
+		return nil, err
+	}
+	pub, ok := t.src.(Publisher)
+	if !ok {
+		return nil, fmt.Errorf("log of %s: the store takes no new versions: %w", name, syscall.EROFS)
+	}
+	r := *req
+	resolved, err := t.logPath(ctx, &r, o)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", name, err)
+	}
+	fresh, near := t.freshName(ctx, name)
+	producer := "local"
+	if t.opt.Producer != nil {
+		producer = t.opt.Producer(ctx)
+	}
+	d, err := r.Draft(name, t.opt.Now(), producer, resolved)
+	if err != nil {
+		return nil, err
+	}
+	d.Sidecar = sidecar(ctx, req, d)
+	n, err := pub.Publish(ctx, name, d)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", name, err)
+	}
+	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts, New: fresh && n == 1, Near: near}
+	if rec, err := t.src.Manifest(ctx, name, n); err == nil {
+		out.Manifest = rec.Dir + "/manifest.json"
+		out.Path = rec.Manifest.Path
+	}
+	t.opt.Log.Info("published", "artifact", name, "version", n, "path", out.Path, "new", out.New)
+	return out, nil
+}
+
+// checkLog refuses what no store would take.
+func checkLog(name string, req *manifest.Request) error {
+	if err := manifest.CheckName(name); err != nil {
+		return err
+	}
+	for _, a := range req.Aliases {
+		if err := manifest.CheckAlias(a); err != nil {
+			return fmt.Errorf("log of %s: %w", name, err)
+		}
+	}
+	if req.Backends == nil {
+		return nil
+	}
+	for _, b := range req.Backends {
+		if b != "manifest" {
+			return fmt.Errorf("log of %s: backend %q is not active; manifest is: %w", name, b, syscall.EOPNOTSUPP)
+		}
+	}
+	if len(req.Backends) == 0 {
+		return fmt.Errorf("log of %s: backends is empty, so there is nothing to log to: %w", name, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// freshName reports whether there is no artifact of this name, and the name that
+// may have been meant.
+func (t *Tree) freshName(ctx context.Context, name string) (bool, string) {
+	l, err := t.src.Versions(ctx, name)
+	if err == nil && len(l.Claimed) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, ""
+	}
+	return true, t.near(ctx, name)
+}
+
+// logPath settles what r's path means: in the writer's namespace, and inside the
+// mount. It returns the path to record for links followed, "" to record r's own.
+func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (string, error) {
+	if r.Remote() {
+		return "", nil
+	}
+	host, err := t.data.WriterPath(ctx, r.Path)
+	if err != nil && !(o.NoCheck && errors.Is(err, fs.ErrNotExist)) {
+		return "", err
+	}
+	if err == nil {
+		r.Path = host
+	}
+	if in, ok := t.belowMount(r.Path); ok {
+		if err := t.logMounted(ctx, r, in); err != nil {
+			return "", err
+		}
+	}
+	p, err := t.checkData(ctx, r.Path, o)
+	if err != nil || r.Checkpoint() {
+		return "", err
+	}
+	return p, nil
+}
+
+// checkData returns where path leads, once the caller has been found to be able
+// to read it there. Unchecked, it must still not lead out of data_roots.
+func (t *Tree) checkData(ctx context.Context, path string, o LogOptions) (string, error) {
+	p, err := t.data.Resolve(ctx, path)
+	if err == nil && !o.NoCheck {
+		mask := uint32(4)
+		switch p.Attr.Mode & syscall.S_IFMT {
+		case syscall.S_IFDIR:
+			mask |= 1
+		case syscall.S_IFREG:
+		default:
+			return "", fmt.Errorf("%s is neither a file nor a directory: %w", p.Path, fs.ErrInvalid)
+		}
+		err = t.data.Access(ctx, p.Path, mask)
+	}
+	if err == nil || !o.NoCheck || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ELOOP) {
+		return p.Path, err
+	}
+	// What is there of the path must be inside.
+	for up := filepath.Dir(path); ; up = filepath.Dir(up) {
+		p, err := t.data.Resolve(ctx, up)
+		if err == nil {
+			rest, _ := filepath.Rel(up, path)
+			return filepath.Join(p.Path, rest), nil
+		}
+		if errors.Is(err, syscall.EPERM) || up == "/" {
+			return "", err
+		}
+	}
+}
+
+// belowMount returns path relative to a mount of this tree that it lies in.
+func (t *Tree) belowMount(path string) (string, bool) {
+	if t.opt.Mounts == nil {
+		return "", false
+	}
+	for _, m := range t.opt.Mounts() {
+		if within(filepath.Clean(path), filepath.Clean(m)) {
+			rest, err := filepath.Rel(m, path)
+			return rest, err == nil
+		}
+	}
+	return "", false
+}
+
+// logMounted replaces a path inside the mount by that of the data it stands for,
+// and notes that version as used.
+func (t *Tree) logMounted(ctx context.Context, r *manifest.Request, in string) error {
+	var v *Version
+	e, _, err := t.walk(ctx, in, true)
+	if out, ok := errors.AsType[*leaves](err); ok {
+		v, r.Path, err = out.version, out.path, nil
+	}
+	if err != nil {
+		return err
+	}
+	switch n := e.Node.(type) {
+	case *versionDir:
+		if v, err = t.withBase(ctx, n.name, n.n); err != nil {
+			return err
+		}
+		r.Path = v.Base
+	case *dataDir:
+		v, r.Path = n.v, n.real
+	case *dataFile:
+		v, r.Path = n.v, n.real
+	}
+	if v == nil {
+		return fmt.Errorf("%s in the mount is no data, and no version would hold it: %w", in, syscall.ELOOP)
+	}
+	if !slices.Contains(r.Used, v.String()) {
+		r.Used = append(slices.Clone(r.Used), v.String())
+	}
+	return nil
+}
+
+// sidecar is what is worth knowing of a log that upstream's record has no place for.
+func sidecar(ctx context.Context, req *manifest.Request, d *manifest.Draft) manifest.Object {
+	o := manifest.Object{}
+	if c, ok := store.CallerOf(ctx); ok {
+		o.Set("uid", int(c.UID))
+		o.Set("gid", int(c.GID))
+		o.Set("pid", int(store.TGID(c.PID)))
+	} else {
+		o.Set("uid", os.Getuid())
+		o.Set("gid", os.Getgid())
+		o.Set("pid", os.Getpid())
+	}
+	if host, err := os.Hostname(); err == nil {
+		o.Set("host", host)
+	}
+	if req.RequestID != "" {
+		o.Set("request_id", req.RequestID)
+	}
+	if req.Path != d.Manifest.Path {
+		o.Set("written_path", req.Path)
+	}
+	return o
+}

@@ -1,0 +1,137 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// logDir is .log, or a prefix of nested names below it: a control file for each
+// artifact, and for each name that is yet to be one.
+//
+// A name that is an artifact is a file here even where names go on from it; those
+// are logged by the other doors. Nothing distinguishes a lookup on the way to a
+// new nested name from the lookup of a new name itself, so a prefix that no
+// artifact has yet is made with mkdir.
+type logDir struct {
+	t      *Tree
+	prefix string
+}
+
+var (
+	_ Dir     = (*logDir)(nil)
+	_ Mutable = (*logDir)(nil)
+)
+
+const logPath = "/.log"
+
+func (d *logDir) full(name string) string { return strings.TrimPrefix(d.prefix+"/"+name, "/") }
+
+func (d *logDir) Stat(context.Context) (Entry, error) {
+	return d.t.dirEntry(d, path.Join(logPath, d.prefix), 0), nil
+}
+
+func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	full := d.full(name)
+	if err := manifest.CheckName(full); err != nil {
+		return Entry{}, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+	}
+	_, err := d.t.versions(ctx, full)
+	if err == nil || d.t.logs.known(full, ownerOf(ctx).uid) {
+		return (&logFile{d.t, full}).Stat(ctx)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return Entry{}, err
+	}
+	if d.t.logs.madeDir(full) || d.t.exists(ctx, full) == nil {
+		return (&logDir{d.t, full}).Stat(ctx)
+	}
+	return Entry{}, err
+}
+
+func (d *logDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
+	names, err := d.t.names(ctx, d.prefix)
+	if err != nil {
+		return nil, err
+	}
+	var list []DirEntry
+	for _, n := range names {
+		mode := uint32(syscall.S_IFREG)
+		if _, err := d.t.versions(ctx, d.full(n)); errors.Is(err, fs.ErrNotExist) {
+			mode = syscall.S_IFDIR
+		}
+		list = append(list, DirEntry{Name: n, Mode: mode, Key: path.Join(logPath, d.full(n))})
+	}
+	return list, nil
+}
+
+// Create opens the control file of a name that is not an artifact yet. The name
+// comes into being by the write.
+func (d *logDir) Create(ctx context.Context, name string, _ bool) (Entry, Handle, error) {
+	if editorName(name) {
+		return Entry{}, nil, fmt.Errorf("%q is an editor's temporary name; write the request to .log/NAME itself: %w", name, syscall.EPERM)
+	}
+	if err := manifest.CheckName(d.full(name)); err != nil {
+		return Entry{}, nil, err
+	}
+	f := &logFile{d.t, d.full(name)}
+	h, err := f.Open(ctx, 0)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	e, err := f.Stat(ctx)
+	return e, h, err
+}
+
+// editorName reports whether editors and sed -i try this name beside the file
+// they mean to change.
+func editorName(name string) bool {
+	for _, pattern := range []string{"sed??????", "*.sw?", "*~", ".#*", "#*#"} {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, ".")
+}
+
+// Mkdir lets names nest that no artifact has yet: mkdir -p .log/embed.
+func (d *logDir) Mkdir(ctx context.Context, name string) (Entry, error) {
+	full := d.full(name)
+	if editorName(name) {
+		return Entry{}, fmt.Errorf("no artifact's name starts like %q: %w", name, syscall.EPERM)
+	}
+	if err := manifest.CheckName(full); err != nil {
+		return Entry{}, err
+	}
+	if _, err := d.Lookup(ctx, name); err == nil {
+		return Entry{}, fmt.Errorf(".log/%s: %w", full, fs.ErrExist)
+	}
+	if err := d.t.logs.makeDir(full); err != nil {
+		return Entry{}, err
+	}
+	return (&logDir{d.t, full}).Stat(ctx)
+}
+
+func (d *logDir) refuse(what string) error {
+	return fmt.Errorf("%s in .log: its files are doors, not files; artifactfs retire hides a version: %w", what, syscall.EPERM)
+}
+
+func (d *logDir) Rename(context.Context, string, Mutable, string) error { return d.refuse("rename") }
+func (d *logDir) Unlink(context.Context, string) error                  { return d.refuse("unlink") }
+func (d *logDir) Symlink(context.Context, string, string) (Entry, error) {
+	return Entry{}, d.refuse("symlink")
+}
+
+// Rmdir undoes a Mkdir that no artifact came of.
+func (d *logDir) Rmdir(_ context.Context, name string) error {
+	if d.t.logs.removeDir(d.full(name)) {
+		return nil
+	}
+	return d.refuse("rmdir")
+}

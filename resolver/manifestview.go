@@ -1,0 +1,231 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// manifestDir is .manifest and .manifest/NAME: the store in upstream's own layout,
+// a drop-in root for its code. latest and aliases are files here, and versions
+// that nobody has finished are listed: a writer counts on from the highest.
+type manifestDir struct {
+	t    *Tree
+	name string // "" is .manifest itself
+}
+
+var (
+	_ Dir     = (*manifestDir)(nil)
+	_ Mutable = (*manifestDir)(nil)
+)
+
+const manifestPath = "/.manifest"
+
+func (d *manifestDir) path() string { return path.Join(manifestPath, d.name) }
+
+func (d *manifestDir) full(name string) string { return strings.TrimPrefix(d.name+"/"+name, "/") }
+
+// Stat: names that were made here and hold nothing yet are not kept.
+func (d *manifestDir) Stat(ctx context.Context) (Entry, error) {
+	e := d.t.dirEntry(d, d.path(), 0)
+	if d.name == "" || !d.t.drafts.named(d.name) {
+		e.Valid = d.t.kept(ctx, d.name)
+	}
+	return e, nil
+}
+
+func (d *manifestDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	if d.name != "" {
+		e, err := d.lookupIn(ctx, name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return e, err
+		}
+		if _, version := canonical(name); version {
+			return Entry{}, err
+		}
+	}
+	full := d.full(name)
+	err := d.t.exists(ctx, full)
+	if err != nil && !d.t.drafts.named(full) {
+		return Entry{}, err
+	}
+	return (&manifestDir{d.t, full}).Stat(ctx)
+}
+
+// lookupIn finds what an artifact itself holds.
+func (d *manifestDir) lookupIn(ctx context.Context, name string) (Entry, error) {
+	if x := d.t.drafts.temp(ctx, d.full(name)); x != nil {
+		return x.Stat(ctx)
+	}
+	l, err := d.t.versions(ctx, d.name)
+	if err != nil {
+		return Entry{}, err
+	}
+	if n, ok := canonical(name); ok {
+		r := &recordDir{d.t, d.name, n}
+		if slices.Contains(l.Versions, n) || slices.Contains(l.Claimed, n) || d.t.drafts.claimed(d.name, n) {
+			return r.Stat(ctx)
+		}
+		if _, err := d.t.version(ctx, d.name, n); err != nil {
+			return Entry{}, err
+		}
+		return r.Stat(ctx)
+	}
+	if _, ok := aliasIn(l, name); ok {
+		return (&aliasFile{d.t, d.name, name}).Stat(ctx)
+	}
+	return Entry{}, d.t.noVersion(d.name, name, l)
+}
+
+func (d *manifestDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
+	var list []DirEntry
+	add := func(name string, mode uint32) {
+		list = append(list, DirEntry{Name: name, Mode: mode, Key: path.Join(d.path(), name)})
+	}
+	if d.name != "" {
+		if err := d.turn(ctx); err != nil {
+			return nil, err
+		}
+	}
+	names, err := d.t.names(ctx, d.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range d.t.drafts.namesIn(d.name) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	for _, n := range names {
+		add(n, syscall.S_IFDIR)
+	}
+	if d.name == "" {
+		return list, nil
+	}
+	for _, x := range d.t.drafts.tempsIn(d.name) {
+		list = append(list, DirEntry{Name: path.Base(x.path), Mode: syscall.S_IFREG, Key: x.key()})
+	}
+	l, err := d.t.versions(ctx, d.name)
+	if errors.Is(err, fs.ErrNotExist) && (len(names) > 0 || d.t.drafts.named(d.name)) {
+		return list, nil
+	} else if err != nil {
+		return nil, err
+	}
+	taken := slices.Concat(l.Claimed, l.Versions, l.Retired, d.t.drafts.claimsOf(d.name))
+	slices.Sort(taken)
+	for _, n := range slices.Compact(taken) {
+		add(manifest.Version(n).String(), syscall.S_IFDIR)
+	}
+	for _, a := range aliases(l) {
+		add(a, syscall.S_IFREG)
+	}
+	return list, nil
+}
+
+// turn lets one writer at a time go from its listing to its mkdir. It lists what
+// is there now: a cached listing would give a number that is taken.
+func (d *manifestDir) turn(ctx context.Context) error {
+	if _, ok := d.t.src.(Claimer); ok {
+		d.t.drafts.wait(ctx, d.name)
+	}
+	if r, ok := d.t.src.(Refresher); ok {
+		r.Refresh(d.name)
+	}
+	return nil
+}
+
+// recordDir is .manifest/NAME/vN: the record as the store has it, and data, a link
+// to what it records.
+type recordDir struct {
+	t    *Tree
+	name string
+	n    int
+}
+
+var (
+	_ Dir     = (*recordDir)(nil)
+	_ Mutable = (*recordDir)(nil)
+)
+
+const (
+	manifestFile = "manifest.json"
+	metadataFile = "metadata.json"
+	dataLink     = "data"
+)
+
+func (d *recordDir) key() string { return d.name + "/" + manifest.Version(d.n).String() }
+
+func (d *recordDir) path() string { return manifestPath + "/" + d.key() }
+
+func (d *recordDir) Stat(ctx context.Context) (Entry, error) {
+	return d.t.dirEntry(d, d.path(), d.t.kept(ctx, d.name)), nil
+}
+
+// files returns what the version holds; nothing while it has no manifest.json.
+func (d *recordDir) files(ctx context.Context) ([]Entry, []string, error) {
+	v, err := d.t.version(ctx, d.name, d.n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	var entries []Entry
+	add := func(name string, b []byte) {
+		e := d.t.textEntry(bytesText(b), d.path()+"/"+name, len(b))
+		if v.Record.Meta != nil {
+			e.Valid = d.t.kept(ctx, d.name)
+		}
+		names, entries = append(names, name), append(entries, e)
+	}
+	add(manifestFile, v.Record.Raw)
+	if v.Record.RawMeta != nil {
+		add(metadataFile, v.Record.RawMeta)
+	}
+	// vN, NAME's components, .manifest: as many steps up to the root.
+	target := strings.Repeat("../", strings.Count(d.path(), "/")) + d.key()
+	names = append(names, dataLink)
+	entries = append(entries, d.t.linkEntry(constLink(target), d.path()+"/"+dataLink, len(target)))
+	return entries, names, nil
+}
+
+func (d *recordDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	if x := d.t.drafts.temp(ctx, d.key()+"/"+name); x != nil {
+		return x.Stat(ctx)
+	}
+	entries, names, err := d.files(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	if i := slices.Index(names, name); i >= 0 {
+		return entries[i], nil
+	}
+	return Entry{}, fmt.Errorf(".manifest/%s has no %s: %w", d.key(), name, fs.ErrNotExist)
+}
+
+func (d *recordDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
+	entries, names, err := d.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []DirEntry
+	for i, e := range entries {
+		list = append(list, DirEntry{Name: names[i], Mode: e.Attr.Mode & syscall.S_IFMT, Key: e.Key})
+	}
+	for _, x := range d.t.drafts.tempsIn(d.key()) {
+		list = append(list, DirEntry{Name: path.Base(x.path), Mode: syscall.S_IFREG, Key: x.key()})
+	}
+	return list, nil
+}
+
+// bytesText is a file whose content is known.
+type bytesText []byte
+
+func (b bytesText) Read(context.Context) ([]byte, error) { return b, nil }

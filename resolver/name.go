@@ -1,0 +1,176 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// nameDir is NAME: its versions, its aliases, and the artifacts whose names go on
+// from it. Nothing here touches data: a listing must not wait for a hung root.
+type nameDir struct {
+	t    *Tree
+	name string
+}
+
+var (
+	_ Dir      = (*nameDir)(nil)
+	_ Accesser = (*nameDir)(nil)
+)
+
+// nameEntry returns the directory of an artifact, or of a prefix of artifacts.
+func (t *Tree) nameEntry(ctx context.Context, name string) (Entry, error) {
+	if err := t.exists(ctx, name); err != nil {
+		return Entry{}, err
+	}
+	return (&nameDir{t, name}).Stat(ctx)
+}
+
+func (d *nameDir) Stat(ctx context.Context) (Entry, error) {
+	return d.t.dirEntry(d, "/"+d.name, d.t.kept(ctx, d.name)), nil
+}
+
+// Access asks the store as the caller: the kernel walks entries that others found.
+func (d *nameDir) Access(ctx context.Context, mask uint32) error {
+	if mask&2 != 0 {
+		return fmt.Errorf("%s: only .log and .manifest can be written: %w", d.name, syscall.EROFS)
+	}
+	return d.t.exists(ctx, d.name)
+}
+
+func (d *nameDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	l, err := d.t.versions(ctx, d.name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Entry{}, err
+	}
+	if n, ok := canonical(name); ok {
+		return d.t.versionEntry(ctx, l, d.name, n)
+	}
+	if _, ok := aliasIn(l, name); ok {
+		return d.t.aliasEntry(l, d.name, name), nil
+	}
+	if e, err := d.t.nameEntry(ctx, d.name+"/"+name); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return e, err
+	}
+	return Entry{}, d.t.noVersion(d.name, name, l)
+}
+
+func (d *nameDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
+	names, err := d.t.names(ctx, d.name)
+	if err != nil {
+		return nil, err
+	}
+	path := "/" + d.name + "/"
+	var list []DirEntry
+	for _, n := range names {
+		list = append(list, DirEntry{Name: n, Mode: syscall.S_IFDIR, Key: path + n})
+	}
+	l, err := d.t.versions(ctx, d.name)
+	if errors.Is(err, fs.ErrNotExist) && len(names) > 0 {
+		return list, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, n := range l.Versions {
+		v := manifest.Version(n).String()
+		list = append(list, DirEntry{Name: v, Mode: d.t.versionMode(ctx, d.name, n), Key: path + v})
+	}
+	for _, a := range aliases(l) {
+		if !slices.Contains(names, a) {
+			list = append(list, DirEntry{Name: a, Mode: syscall.S_IFLNK, Key: path + a})
+		}
+	}
+	return list, nil
+}
+
+// canonical reads vN as it is spelled in the tree: no v05, no bare 3.
+func canonical(s string) (int, bool) {
+	v, ok := manifest.ParseVersion(s)
+	return int(v), ok && v.String() == s
+}
+
+// aliasIn returns the version that latest or an alias names.
+func aliasIn(l *manifest.Listing, alias string) (int, bool) {
+	if l == nil {
+		return 0, false
+	}
+	if alias == manifest.Latest {
+		return l.Latest, l.Latest != 0
+	}
+	n, ok := l.Aliases[alias]
+	return n, ok
+}
+
+// aliases returns the names of all aliases, latest among them, sorted.
+func aliases(l *manifest.Listing) []string {
+	var list []string
+	if l.Latest != 0 {
+		list = append(list, manifest.Latest)
+	}
+	for a := range l.Aliases {
+		if manifest.CheckAlias(a) == nil {
+			list = append(list, a)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// aliasLink is latest or another alias. The kernel asks it at every use.
+type aliasLink struct {
+	t           *Tree
+	name, alias string
+}
+
+var _ Link = (*aliasLink)(nil)
+
+func (t *Tree) aliasEntry(l *manifest.Listing, name, alias string) Entry {
+	n, _ := aliasIn(l, alias)
+	return t.linkEntry(&aliasLink{t, name, alias}, "/"+name+"/"+alias, len(manifest.Version(n).String()))
+}
+
+func (a *aliasLink) Readlink(ctx context.Context) (string, error) {
+	l, err := a.t.versions(ctx, a.name)
+	if err != nil {
+		return "", err
+	}
+	n, ok := aliasIn(l, a.alias)
+	if !ok {
+		return "", a.t.noVersion(a.name, a.alias, l)
+	}
+	return manifest.Version(n).String(), nil
+}
+
+// noVersion says what there is instead.
+func (t *Tree) noVersion(name, version string, l *manifest.Listing) error {
+	if l == nil {
+		return fmt.Errorf("no artifact %s/%s: %w", name, version, fs.ErrNotExist)
+	}
+	if v, ok := manifest.ParseVersion(version); ok && v.String() != version {
+		return fmt.Errorf("%s has no %q; the tree spells it %s: %w", name, version, v, fs.ErrNotExist)
+	}
+	return fmt.Errorf("%s has no version or alias %q; it has %s: %w", name, version, has(l), fs.ErrNotExist)
+}
+
+// has lists what an artifact has, in words.
+func has(l *manifest.Listing) string {
+	words := "no complete version"
+	switch n := len(l.Versions); {
+	case n == 1:
+		words = manifest.Version(l.Versions[0]).String()
+	case n > 1:
+		words = fmt.Sprintf("%d versions from %v to %v", n, manifest.Version(l.Versions[0]), manifest.Version(l.Versions[n-1]))
+	}
+	for i, a := range aliases(l) {
+		if i == 10 {
+			return words + ", …"
+		}
+		words += ", " + a
+	}
+	return words
+}

@@ -1,0 +1,77 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// Resolve returns the version that a reference names: by number, by alias, or
+// the latest. A name with slashes that is not there is looked for with dashes, as
+// upstream logs it. Errors say what is near.
+func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) {
+	l, err := t.versions(ctx, ref.Name)
+	if errors.Is(err, fs.ErrNotExist) && t.opt.Disabled == "" {
+		dashed, other := ref.Dashed()
+		if other {
+			if l, e := t.versions(ctx, dashed.Name); e == nil {
+				return t.resolveIn(ctx, l, dashed)
+			}
+		}
+		return nil, t.noName(ctx, ref.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.resolveIn(ctx, l, ref)
+}
+
+func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.Ref) (*Version, error) {
+	n, ok := 0, false
+	if v, number := ref.Number(); number {
+		n, ok = int(v), true
+	} else {
+		n, ok = aliasIn(l, ref.Version)
+	}
+	if !ok {
+		return nil, t.noVersion(ref.Name, ref.Version, l)
+	}
+	found, err := t.version(ctx, ref.Name, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, t.noVersion(ref.Name, ref.Version, l)
+	} else if err != nil {
+		return nil, err
+	}
+	v := *found
+	if l.Warning != "" {
+		v.Warnings = append(v.Warnings, l.Warning)
+	}
+	if slices.Contains(l.Retired, n) {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s is retired: it was logged by mistake", &v))
+	}
+	return &v, nil
+}
+
+// Data returns v with its Base, the real directory that NAME/vN shows.
+func (t *Tree) Data(ctx context.Context, v *Version) (*Version, error) {
+	return t.withBase(ctx, v.Name, v.N)
+}
+
+// noName says which store was asked and which name is near.
+func (t *Tree) noName(ctx context.Context, name string) error {
+	words := fmt.Sprintf("no artifact %s", name)
+	if s, ok := t.src.(fmt.Stringer); ok {
+		words += " in " + s.String()
+	}
+	if near := t.near(ctx, name); near != "" {
+		words += "; did you mean " + near + "?"
+	}
+	if below, e := t.names(ctx, name); e == nil && len(below) > 0 {
+		words += fmt.Sprintf("; there are %d below it, such as %s/%s", len(below), name, below[0])
+	}
+	return fmt.Errorf("%s: %w", words, fs.ErrNotExist)
+}

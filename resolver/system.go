@@ -1,0 +1,93 @@
+package resolver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// systemDir is .artifactfs: what the mount says of itself.
+type systemDir struct{ t *Tree }
+
+var _ Dir = (*systemDir)(nil)
+
+const systemPath = "/.artifactfs"
+
+func (d *systemDir) Stat(context.Context) (Entry, error) {
+	return d.t.dirEntry(d, systemPath, long), nil
+}
+
+func (d *systemDir) Lookup(_ context.Context, name string) (Entry, error) {
+	path := systemPath + "/" + name
+	switch name {
+	case "status":
+		return d.t.textEntry(statusText{d.t}, path, 0), nil
+	case "config":
+		return d.t.textEntry(configText{d.t}, path, 0), nil
+	case "refresh":
+		return d.t.controlEntry(refresh{d.t}, path, 0), nil
+	}
+	return Entry{}, fmt.Errorf(".artifactfs has status, config and refresh, not %s: %w", name, fs.ErrNotExist)
+}
+
+func (d *systemDir) ReadDir(context.Context) ([]DirEntry, error) {
+	var list []DirEntry
+	for _, n := range []string{"config", "refresh", "status"} {
+		list = append(list, DirEntry{Name: n, Mode: syscall.S_IFREG, Key: systemPath + "/" + n})
+	}
+	return list, nil
+}
+
+// statusText is the status as JSON, made when it is read.
+type statusText struct{ t *Tree }
+
+func (s statusText) Read(ctx context.Context) ([]byte, error) {
+	var v any = struct{}{}
+	if s.t.opt.Status != nil {
+		v = s.t.opt.Status(ctx)
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
+}
+
+// configText is the configuration in force.
+type configText struct{ t *Tree }
+
+func (c configText) Read(context.Context) ([]byte, error) {
+	if c.t.opt.Config == nil {
+		return nil, nil
+	}
+	return c.t.opt.Config(), nil
+}
+
+// Refresh forgets what is cached: where versions' data lies, and what the source
+// remembers.
+func (t *Tree) Refresh() {
+	t.shown.Purge()
+	if r, ok := t.src.(Refresher); ok {
+		r.Refresh("")
+	}
+}
+
+// refresh is the control file that does it, whatever is written.
+type refresh struct{ t *Tree }
+
+var _ Control = refresh{}
+
+func (r refresh) Open(context.Context, int) (Handle, error) { return &refreshHandle{t: r.t}, nil }
+
+type refreshHandle struct {
+	t *Tree
+}
+
+func (h *refreshHandle) Write(_ context.Context, p []byte, _ int64) (int, error) {
+	h.t.Refresh()
+	return len(p), nil
+}
+
+func (h *refreshHandle) Read(context.Context, []byte, int64) (int, error) { return 0, nil }
+func (h *refreshHandle) Flush(context.Context) error                      { return nil }
+func (h *refreshHandle) Size() int64                                      { return 0 }
+func (h *refreshHandle) Close() error                                     { return nil }

@@ -1,0 +1,181 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"syscall"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// long is how long the kernel may keep what does not change.
+const long = time.Hour
+
+// shownVersions bounds how many versions keep their resolved data path.
+const shownVersions = 8192
+
+// Options configure a Tree. The zero value shows data as this process sees it.
+type Options struct {
+	Data *store.Local // access to data; nil: NewLocal(nil)
+	Lane string       // "symlink" makes vN a link to the data; else it is a directory
+	Log  *slog.Logger // nil: slog.Default
+
+	// Disabled, if not empty, says which settings switched tracking off: names do
+	// not resolve and nothing can be logged.
+	Disabled string
+
+	UID, GID, Umask uint32 // of the entries that are generated
+
+	Status   func(ctx context.Context) any    // .artifactfs/status, as JSON; nil: empty
+	Config   func() []byte                    // .artifactfs/config; nil: empty
+	Producer func(ctx context.Context) string // of a request that names none; nil: "local"
+	Now      func() time.Time                 // nil: time.Now
+
+	// Mounts returns the directories this tree is mounted at, so that a path
+	// below one of them is logged as the data it stands for. May be nil.
+	Mounts func() []string
+}
+
+// Tree is the namespace of one Source. It is safe for concurrent use.
+type Tree struct {
+	src   Source
+	opt   Options
+	data  *store.Local
+	start time.Time
+
+	shown  *lru.Cache[string, *Version]
+	lost   missing
+	drafts drafts
+	logs   logs
+}
+
+// New returns the tree of src, which may be nil only where Options.Disabled is
+// set. Nil options are fine.
+func New(src Source, o *Options) *Tree {
+	t := &Tree{src: src}
+	if o != nil {
+		t.opt = *o
+	}
+	if t.opt.Now == nil {
+		t.opt.Now = time.Now
+	}
+	if t.opt.Log == nil {
+		t.opt.Log = slog.Default()
+	}
+	if t.data = t.opt.Data; t.data == nil {
+		t.data = store.NewLocal(nil)
+	}
+	t.start = t.opt.Now()
+	t.shown, _ = lru.New[string, *Version](shownVersions)
+	return t
+}
+
+// Local returns the access to data that entries were made with; files must be
+// opened through it.
+func (t *Tree) Local() *store.Local { return t.data }
+
+// Root returns the directory that is mounted.
+func (t *Tree) Root() Entry { return t.dirEntry(&rootDir{t}, "/", long) }
+
+// disabled returns why nothing resolves, nil if it does.
+func (t *Tree) disabled() error {
+	if t.opt.Disabled == "" {
+		return nil
+	}
+	return fmt.Errorf("artifact tracking is switched off (%s): %w", t.opt.Disabled, fs.ErrNotExist)
+}
+
+// versions lists one artifact.
+func (t *Tree) versions(ctx context.Context, name string) (*manifest.Listing, error) {
+	if err := t.disabled(); err != nil {
+		return nil, err
+	}
+	if err := manifest.CheckName(name); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+	}
+	return t.src.Versions(ctx, name)
+}
+
+// names lists the components below prefix that lead to artifacts.
+func (t *Tree) names(ctx context.Context, prefix string) ([]string, error) {
+	if t.opt.Disabled != "" {
+		return nil, nil
+	}
+	names, err := t.src.Names(ctx, prefix)
+	if errors.Is(err, fs.ErrNotExist) && prefix != "" {
+		return nil, nil
+	}
+	out := names[:0:0]
+	for _, n := range names {
+		if manifest.CheckName(n) == nil {
+			out = append(out, n)
+		}
+	}
+	return out, err
+}
+
+// exists returns nil if name is an artifact or leads to one.
+func (t *Tree) exists(ctx context.Context, name string) error {
+	_, err := t.versions(ctx, name)
+	if !errors.Is(err, fs.ErrNotExist) || t.opt.Disabled != "" || manifest.CheckName(name) != nil {
+		return err
+	}
+	below, err2 := t.names(ctx, name)
+	if err2 != nil {
+		return err2
+	}
+	if len(below) > 0 {
+		return nil
+	}
+	return err
+}
+
+// public reports whether the kernel may keep an answer about name for everybody.
+func (t *Tree) public(ctx context.Context, name string) bool {
+	s, ok := t.src.(Scoped)
+	return !ok || s.Public(ctx, name)
+}
+
+// kept is how long an entry that only the store decides on may be kept.
+func (t *Tree) kept(ctx context.Context, name string) time.Duration {
+	if t.public(ctx, name) {
+		return long
+	}
+	return 0
+}
+
+func (t *Tree) attr(mode uint32, size int) store.Attr {
+	return store.Attr{
+		Mode: mode &^ t.opt.Umask, Nlink: 1, UID: t.opt.UID, GID: t.opt.GID, Size: int64(size),
+		Blksize: 4096, Atime: t.start, Mtime: t.start, Ctime: t.start,
+	}
+}
+
+// dirEntry is a generated directory: read-only, unless names can be made in it.
+// One link, as on btrfs: two would tell find that there are no directories in it.
+func (t *Tree) dirEntry(d Dir, path string, valid time.Duration) Entry {
+	mode := uint32(syscall.S_IFDIR | 0o555)
+	if _, ok := d.(Mutable); ok {
+		mode |= 0o222
+	}
+	return Entry{Node: d, Attr: t.attr(mode, 0), Key: path, Valid: valid}
+}
+
+func (t *Tree) linkEntry(l Link, path string, size int) Entry {
+	return Entry{Node: l, Attr: t.attr(syscall.S_IFLNK|0o777, size), Key: path}
+}
+
+func (t *Tree) textEntry(x Text, path string, size int) Entry {
+	return Entry{Node: x, Attr: t.attr(syscall.S_IFREG|0o444, size), Key: path}
+}
+
+func (t *Tree) controlEntry(c Control, path string, size int) Entry {
+	return Entry{Node: c, Attr: t.attr(syscall.S_IFREG|0o666, size), Key: path}
+}

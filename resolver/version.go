@@ -1,0 +1,231 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// Version is one version of an artifact. It is not changed once made.
+type Version struct {
+	Name     string
+	N        int
+	Record   *manifest.Record
+	Base     string   // the real directory shown; "" before its data was needed
+	Warnings []string // in words, for whoever resolved it
+
+	file    string // the name in Base of the file that the record names, if it names one
+	spelled string // Base as the record spells it; "" if it does not
+
+	iter string    // the iteration directory that is shown of a checkpoint
+	at   time.Time // when the record was read
+}
+
+func (v *Version) String() string { return v.Name + ":" + manifest.Version(v.N).String() }
+
+// key is the version's part of an entry's identity. Two versions over one
+// directory must not share inodes, or an open directory jumps between them.
+func (v *Version) key() string { return v.Name + "/" + manifest.Version(v.N).String() }
+
+// version reads a record, as the caller. What is known of its data comes along.
+func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error) {
+	v := &Version{Name: name, N: n}
+	old, ok := t.shown.Get(v.key())
+	// A record without metadata.json may be one that is just being written.
+	if ok && old.Record.Meta == nil && t.opt.Now().Sub(old.at) >= time.Second {
+		ok = false
+	}
+	if ok && t.public(ctx, name) {
+		return old, nil
+	}
+	r, err := t.src.Manifest(ctx, name, n)
+	if err != nil {
+		return nil, err
+	}
+	if ok && old.Record.Manifest.Path == r.Manifest.Path {
+		return old, nil
+	}
+	v.Record, v.at = r, t.opt.Now()
+	return v, nil
+}
+
+// versionEntry returns NAME/vN. Retired versions and those that are younger than
+// the listing are found by their record.
+func (t *Tree) versionEntry(ctx context.Context, l *manifest.Listing, name string, n int) (Entry, error) {
+	if l == nil || t.opt.Lane == "symlink" || !slices.Contains(l.Versions, n) {
+		if err := t.disabled(); err != nil {
+			return Entry{}, err
+		}
+		if _, err := t.version(ctx, name, n); errors.Is(err, fs.ErrNotExist) {
+			return Entry{}, t.noVersion(name, manifest.Version(n).String(), l)
+		} else if err != nil {
+			return Entry{}, err
+		}
+	}
+	path := "/" + name + "/" + manifest.Version(n).String()
+	if t.versionMode(ctx, name, n) == syscall.S_IFLNK {
+		return t.linkEntry(&versionLink{t, name, n}, path, 0), nil
+	}
+	return (&versionDir{t, name, n}).Stat(ctx)
+}
+
+// versionDir is NAME/vN: the data itself. Its own attributes are made up, so that
+// looking it up does not touch the data.
+type versionDir struct {
+	t    *Tree
+	name string
+	n    int
+}
+
+var (
+	_ Dir      = (*versionDir)(nil)
+	_ Accesser = (*versionDir)(nil)
+)
+
+func (d *versionDir) Stat(ctx context.Context) (Entry, error) {
+	path := "/" + d.name + "/" + manifest.Version(d.n).String()
+	return d.t.dirEntry(d, path, d.t.kept(ctx, d.name)), nil
+}
+
+func (d *versionDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	var e Entry
+	err := d.t.withData(ctx, d.name, d.n, func(s shownDir) (err error) {
+		e, err = s.Lookup(ctx, name)
+		return err
+	})
+	return e, err
+}
+
+func (d *versionDir) ReadDir(ctx context.Context) (list []DirEntry, err error) {
+	err = d.t.withData(ctx, d.name, d.n, func(s shownDir) (err error) {
+		list, err = s.ReadDir(ctx)
+		return err
+	})
+	return list, err
+}
+
+func (d *versionDir) Access(ctx context.Context, mask uint32) error {
+	return d.t.withData(ctx, d.name, d.n, func(s shownDir) error { return s.Access(ctx, mask) })
+}
+
+// shownDir is what a version shows of its data: a directory, or one iteration of one.
+type shownDir interface {
+	Dir
+	Accesser
+}
+
+// withData runs fn on the data of a version. Where that is gone, its path is
+// resolved once more, and if that does not help the version is missing.
+func (t *Tree) withData(ctx context.Context, name string, n int, fn func(shownDir) error) error {
+	for try := 0; ; try++ {
+		v, err := t.withBase(ctx, name, n)
+		if err != nil {
+			return err
+		}
+		err = fn(v.dir(t))
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) || try > 0 || !t.gone(ctx, v) {
+			return err
+		}
+		t.shown.Remove(v.key())
+	}
+}
+
+// gone reports whether what a version showed is no longer there.
+func (t *Tree) gone(ctx context.Context, v *Version) bool {
+	_, err := t.data.Lstat(ctx, filepath.Join(v.Base, v.iter))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// dir returns what v shows.
+func (v *Version) dir(t *Tree) shownDir {
+	d := &dataDir{t: t, v: v, in: &region{root: v.Base}, real: v.Base}
+	if v.iter != "" {
+		return &checkpointDir{d}
+	}
+	return d
+}
+
+// withBase returns a version with its base: the real directory that its record
+// names, or that holds the file its record names. It is resolved once; from then
+// on every access to it is checked as its caller.
+func (t *Tree) withBase(ctx context.Context, name string, n int) (*Version, error) {
+	v, err := t.version(ctx, name, n)
+	if err != nil || v.Base != "" {
+		return v, err
+	}
+	w := *v
+	path, err := localPath(v)
+	if err == nil {
+		err = t.resolveBase(ctx, &w, path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		t.lost.add(Missing{Name: name, Version: n, Path: path, Producer: v.Record.Manifest.Producer, CreatedAt: v.Record.Manifest.CreatedAt})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data of %s, %s (logged by %s at %s): %w", v, v.Record.Manifest.Path,
+			v.Record.Manifest.Producer, v.Record.Manifest.CreatedAt, err)
+	}
+	t.lost.remove(&w)
+	t.shown.Add(w.key(), &w)
+	return &w, nil
+}
+
+func (t *Tree) resolveBase(ctx context.Context, v *Version, path string) error {
+	if _, ok := v.Record.Iteration(); ok && iterName.MatchString(filepath.Base(path)) {
+		path = filepath.Dir(path)
+	}
+	p, err := t.data.Resolve(ctx, path)
+	v.spelled = path
+	if err == nil && p.Attr.Mode&syscall.S_IFMT == syscall.S_IFREG {
+		v.spelled, v.file = "", filepath.Base(p.Path)
+		if p.Path == path {
+			v.spelled = filepath.Dir(path)
+		}
+		p, err = t.data.Resolve(ctx, filepath.Dir(p.Path))
+	}
+	if err != nil {
+		return err
+	}
+	if p.Attr.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return fmt.Errorf("%s is neither a file nor a directory: %w", p.Path, syscall.ENOTDIR)
+	}
+	v.Base = p.Path
+	return t.pickIteration(ctx, v)
+}
+
+// inside returns where a path of the record leads below the version's root. It
+// compares text: what a record holds may name anything, and is not touched.
+func (v *Version) inside(path string) (string, bool) {
+	if recorded, err := localPath(v); err == nil && path == recorded && v.file != "" {
+		return v.file, true
+	}
+	for _, dir := range []string{v.Base, v.spelled} {
+		if dir != "" && within(path, dir) {
+			return strings.TrimPrefix(strings.TrimPrefix(path, dir), "/"), true
+		}
+	}
+	return "", false
+}
+
+// localPath returns the path that a record names on this machine's file systems.
+func localPath(v *Version) (string, error) {
+	path := v.Record.Manifest.Path
+	if rest, ok := strings.CutPrefix(path, "file://"); ok {
+		path = "/" + strings.TrimLeft(rest, "/")
+	}
+	if manifest.IsURI(path) {
+		return path, fmt.Errorf("remote data cannot be read in this release: %w", syscall.EOPNOTSUPP)
+	}
+	if !filepath.IsAbs(path) {
+		return path, fmt.Errorf("the recorded path is not absolute: %w", fs.ErrInvalid)
+	}
+	return filepath.Clean(path), nil
+}
