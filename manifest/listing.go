@@ -2,7 +2,7 @@ package manifest
 
 import "time"
 
-// Listing is what a store knows of one artifact.
+// Listing is what a store knows of one artifact. It is shared: not to be changed.
 type Listing struct {
 	Versions []int          // complete and not retired, ascending
 	Claimed  []int          // every number that is taken, whatever lies there, ascending

@@ -1,0 +1,179 @@
+package manifest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// maxRecord bounds every file that is read whole.
+	maxRecord = 16 << 20
+	// Names whose last listing is remembered, and records that are kept.
+	maxArtifacts = 8192
+	maxVerdicts  = 8192
+)
+
+// DirOptions are what a Dir can be told. The zero value is usable.
+type DirOptions struct {
+	Local    *store.Local  // unconfined; nil: NewLocal(nil)
+	TTL      time.Duration // how long a listing is good for; 0: 1 s, negative: not at all
+	Log      *slog.Logger  // nil: slog.Default()
+	ReadOnly bool          // every change fails with EROFS
+}
+
+// Dir is a store in a directory of a local, Lustre or NFS file system, in
+// upstream's own layout: NAME/vN/{manifest,metadata}.json and NAME/latest. What
+// is ours beside that lies in .artifactfs of the root.
+//
+// A vN without a valid manifest.json does not exist for readers, but its number
+// is taken. Every access is made as the caller in the context. Names and records
+// are hostile: nothing outside the root is read or followed. Methods may be used
+// concurrently, by any number of processes on any number of nodes.
+type Dir struct {
+	root     string
+	local    *store.Local
+	ttl      time.Duration
+	log      *slog.Logger
+	readOnly bool
+	step     func(string) // called by name at each step of a change; tests
+
+	records   *recordCache
+	verdicts  *lru.Cache[verdict, time.Time] // who was able to read which record when
+	artifacts *lru.Cache[string, *artifact]
+	prefixes  *lru.Cache[string, *nameList]
+	swept     *lru.Cache[string, time.Time]
+	flights   singleflight.Group
+	requests  keyed         // one Publish per request_id at a time
+	turns     keyed         // one change of a latest at a time
+	big       chan struct{} // held to read a large record
+	gens      atomic.Uint64 // numbers the states of artifacts
+
+	mu     sync.Mutex // guards below, and the fields of every artifact
+	rootID fileID
+	index  *legacyIndex
+	since  time.Time // of failure, zero while the store answers
+	cause  error
+}
+
+// OpenDir returns the store in root, an absolute path or a file:// URI. It need
+// not be there or be readable yet: that is an error of the first access, and may
+// pass. A root inside a mount of artifactfs is refused with ELOOP.
+func OpenDir(root string, o *DirOptions) (*Dir, error) {
+	if o == nil {
+		o = &DirOptions{}
+	}
+	path, err := rootPath(root)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", quote(root), err)
+	}
+	d := &Dir{root: path, local: o.Local, ttl: o.TTL, log: o.Log, readOnly: o.ReadOnly, big: make(chan struct{}, 1)}
+	if d.local == nil {
+		d.local = store.NewLocal(nil)
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	if d.ttl == 0 {
+		d.ttl = time.Second
+	}
+	d.step = func(string) {}
+	d.records = newRecordCache()
+	d.verdicts, _ = lru.New[verdict, time.Time](maxVerdicts)
+	d.artifacts, _ = lru.New[string, *artifact](maxArtifacts)
+	d.prefixes, _ = lru.New[string, *nameList](64)
+	d.swept, _ = lru.New[string, time.Time](1024)
+	return d, nil
+}
+
+// rootPath returns the path that a root means, without trailing slashes.
+func rootPath(root string) (string, error) {
+	scheme, rest, isURI := strings.Cut(root, "://")
+	switch {
+	case !isURI:
+		rest = root
+	case scheme != "file" && scheme != "local":
+		return "", fmt.Errorf("%s:// is not a directory: %w", scheme, fs.ErrInvalid)
+	case !strings.HasPrefix(rest, "/"):
+		return "", fmt.Errorf("the URI names a host, and should be file:///PATH: %w", fs.ErrInvalid)
+	}
+	if !filepath.IsAbs(rest) {
+		return "", fmt.Errorf("a root is an absolute path or a URI: %w", fs.ErrInvalid)
+	}
+	if strings.Contains(rest, "\x00") {
+		return "", fmt.Errorf("the path holds a NUL byte: %w", fs.ErrInvalid)
+	}
+	path := filepath.Clean(rest)
+	if path == "/" {
+		return "", fmt.Errorf("the root directory cannot be a store: %w", fs.ErrInvalid)
+	}
+	return path, nil
+}
+
+// String returns the path of the store.
+func (d *Dir) String() string { return d.root }
+
+// URI returns the store as a file:// URI.
+func (d *Dir) URI() string { return (&url.URL{Scheme: "file", Path: d.root}).String() }
+
+// Degraded returns since when the store cannot be reached, and why; nil while it
+// answers. Meanwhile Versions, Names and Manifest give the last known answer, to
+// whom they gave one before, and otherwise an error.
+func (d *Dir) Degraded() (time.Time, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.since, d.cause
+}
+
+// do runs fn as the caller in ctx. Its value is handed over only if fn returned
+// in time, so fn must write to nothing else that a caller sees.
+func do[T any](ctx context.Context, d *Dir, fn func() (T, error)) (T, error) {
+	var out atomic.Pointer[T]
+	err := d.local.Do(ctx, d.root, func() error {
+		v, err := fn()
+		if err == nil {
+			out.Store(&v)
+		}
+		return err
+	})
+	if err = d.judge(err); err != nil {
+		var zero T
+		return zero, err
+	}
+	return *out.Load(), nil
+}
+
+// identity tells callers apart as far as what they may read goes.
+type identity struct{ uid, gid, process uint32 }
+
+// identityOf returns who asks, and false for the daemon or a command's user.
+func identityOf(ctx context.Context) (identity, bool) {
+	c, ok := store.CallerOf(ctx)
+	if !ok {
+		return identity{}, false
+	}
+	return identity{c.UID, c.GID, store.TGID(c.PID)}, true
+}
+
+// changes reports why the store may not be changed, if so.
+func (d *Dir) changes(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if d.readOnly {
+		return fmt.Errorf("artifact %s: store %s is opened for reading only: %w", name, d.root, syscall.EROFS)
+	}
+	return nil
+}

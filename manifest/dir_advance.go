@@ -1,0 +1,193 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// lockPatience is how long a change of latest waits for others. Then it goes
+// ahead: the lock keeps our own writers from passing each other, but latest is
+// looked at again afterwards in any case, because upstream's take no locks.
+const lockPatience = 5 * time.Second
+
+// Advance makes version v latest, unless a higher one is. v must be complete,
+// else fs.ErrNotExist.
+func (d *Dir) Advance(ctx context.Context, name string, v int) error {
+	if err := d.changes(name); err != nil {
+		return err
+	}
+	err := d.advance(ctx, name, v, false)
+	d.changed(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return d.refused(ctx, name, "move latest", err)
+}
+
+// advance moves latest to v or to what is higher; back too, if back is set, for
+// a v that has been retired.
+func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error {
+	give, err := d.turns.take(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer give()
+	for wait := newPatience(lockPatience); ; {
+		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over()) })
+		if err != nil || !busy {
+			return err
+		}
+		wait.sleep()
+	}
+}
+
+func (d *Dir) tryAdvance(name string, v int, back, impatient bool) (busy bool, err error) {
+	dir, _, err := d.within(name)
+	if err != nil {
+		return false, err
+	}
+	if !back && !d.complete(name, v) {
+		return false, d.noVersion(name, v, nil)
+	}
+	lock, err := d.lockLatest(dir, name)
+	if errors.Is(err, errBusy) && !impatient {
+		return true, nil
+	}
+	if lock != nil {
+		defer lock.Close()
+	}
+	d.step("latest locked")
+	moved, err := d.settle(dir, name, v, back)
+	if lock != nil {
+		lock.Close()
+	}
+	if err != nil || !moved {
+		return false, err
+	}
+	d.step("latest named")
+	return false, syncDirs(dir)
+}
+
+// settle writes latest until it names what it should. Upstream's writers may put
+// a lower version there at any time, also between our look and our rename: after
+// each write it is looked at again, for the highest version that is complete.
+func (d *Dir) settle(dir, name string, v int, back bool) (moved bool, err error) {
+	for range 10 {
+		now, err := readPointer(dir, Latest)
+		if err != nil {
+			return moved, err
+		}
+		retired := d.retired(name)
+		good := now.ok && !now.absent && !contains(retired, now.v) && d.complete(name, now.v)
+		to := 0
+		switch {
+		case !back && contains(retired, v), back && good:
+			return moved, nil
+		case !back:
+			to = v
+		}
+		if back || moved {
+			highest, err := d.highestComplete(dir, name, retired)
+			if err != nil {
+				return moved, err
+			}
+			to = max(to, highest)
+		}
+		if good && now.v >= to {
+			return moved, nil
+		}
+		if to == 0 {
+			return true, removeLatest(dir)
+		}
+		if err := d.writeLatest(dir, to); err != nil {
+			return moved, err
+		}
+		moved = true
+	}
+	return moved, nil
+}
+
+// highestComplete returns the highest version that exists for readers, 0 if none.
+func (d *Dir) highestComplete(dir, name string, retired []int) (int, error) {
+	e, err := readEntries(dir)
+	if err != nil {
+		return 0, err
+	}
+	for i := len(e.versions) - 1; i >= 0; i-- {
+		if v := e.versions[i]; !contains(retired, v) && d.complete(name, v) {
+			return v, nil
+		}
+	}
+	return 0, nil
+}
+
+// writeLatest replaces latest, whatever it is: a link is not followed, and a
+// directory that somebody made is moved out of the way, with what is in it.
+func (d *Dir) writeLatest(dir string, v int) error {
+	t, err := createTemporary(dir+"/.latest_tmp_"+unique("_"), dir+"/"+Latest, []byte(Version(v).String()))
+	if err != nil {
+		return err
+	}
+	defer t.discard()
+	if err := syncAll(t); err != nil {
+		return err
+	}
+	d.step("latest written")
+	err = os.Rename(t.Name(), t.final)
+	if errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
+		if err := os.Remove(t.final); err != nil {
+			aside := dir + "/.latest-was-a-directory-" + strings.ToLower(unique("-"))
+			if err := os.Rename(t.final, aside); err != nil {
+				return err
+			}
+		}
+		err = os.Rename(t.Name(), t.final)
+	}
+	if err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+func removeLatest(dir string) error {
+	err := os.Remove(dir + "/" + Latest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// lockLatest takes the lock that covers name's latest on all nodes: one of 256
+// files in .artifactfs, or where this caller cannot have those, the artifact's
+// directory itself. It fails with errBusy, or with nil and nil where the file
+// system has no locks.
+func (d *Dir) lockLatest(dir, name string) (*os.File, error) {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	f, err := (*os.File)(nil), error(nil)
+	if locks, err := d.own("locks", ""); err == nil {
+		f, _ = openShared(fmt.Sprintf("%s/%02x", locks, h.Sum32()&0xff), 0o666)
+	}
+	if f == nil {
+		if f, err = os.Open(dir); err != nil {
+			return nil, err
+		}
+	}
+	err = flock(f)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, errBusy) {
+		return nil, err
+	}
+	d.log.Debug("no locks on this file system", "store", d.root, "err", err)
+	return nil, nil
+}

@@ -1,0 +1,104 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Claim takes exactly this number, as upstream's writer does: fs.ErrExist if
+// anything has it.
+func (d *Dir) Claim(ctx context.Context, name string, v int) error {
+	if err := d.changes(name); err != nil {
+		return err
+	}
+	if v < 0 {
+		return fmt.Errorf("artifact %s: there is no v%d: %w", name, v, fs.ErrInvalid)
+	}
+	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.claim(name, v) })
+	d.changed(name)
+	return d.refused(ctx, name, "claim "+Version(v).String(), err)
+}
+
+func (d *Dir) claim(name string, v int) error {
+	dir, err := d.makeName(name)
+	if err != nil {
+		return err
+	}
+	taken := false
+	err = readDir(dir, func(e fs.DirEntry) {
+		n, _, ok := number(e.Name())
+		taken = taken || ok && n == v
+	})
+	if err != nil {
+		return err
+	}
+	if _, legacy := d.legacy().version(name, v); taken || legacy {
+		return fmt.Errorf("v%d is taken: %w", v, fs.ErrExist)
+	}
+	d.sweep(dir)
+	if err := os.Mkdir(filepath.Join(dir, Version(v).String()), 0o777); err != nil {
+		return err
+	}
+	return syncDirs(dir)
+}
+
+// Put writes manifest.json or metadata.json of a claimed version, whole or not at
+// all, and durable: fs.ErrNotExist if it was not claimed, fs.ErrExist if it has
+// that file, fs.ErrInvalid for a manifest.json that is none.
+func (d *Dir) Put(ctx context.Context, name string, v int, file string, data []byte) error {
+	if err := d.changes(name); err != nil {
+		return err
+	}
+	switch {
+	case file != "manifest.json" && file != "metadata.json":
+		return fmt.Errorf("artifact %s: a version holds manifest.json and metadata.json, not %s: %w", name, quote(file), fs.ErrInvalid)
+	case len(data) > maxRecord:
+		return fmt.Errorf("artifact %s: %s is longer than %d bytes: %w", name, file, maxRecord, syscall.EFBIG)
+	case file == "manifest.json":
+		if _, err := ParseManifest(data); err != nil {
+			return fmt.Errorf("artifact %s: v%d: %w", name, v, err)
+		}
+	}
+	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.put(name, v, file, data) })
+	d.records.Remove(recordKey{name, v})
+	d.changed(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return d.refused(ctx, name, "write "+file+" of "+Version(v).String(), err)
+}
+
+func (d *Dir) put(name string, v int, file string, data []byte) error {
+	dir, err := d.versionDir(name, v)
+	if err != nil {
+		return err
+	}
+	final := dir + "/" + file
+	if _, err := os.Lstat(final); err == nil {
+		return fmt.Errorf("v%d has its %s: %w", v, file, fs.ErrExist)
+	}
+	d.sweep(dir)
+	t, err := newTemporary(final, data)
+	if err != nil {
+		return err
+	}
+	defer t.discard()
+	if err := syncAll(t); err != nil {
+		return err
+	}
+	if err := t.keepNew(); err != nil {
+		return err
+	}
+	return syncDirs(dir)
+}
+
+// complete reports whether v exists for readers. To be called inside do.
+func (d *Dir) complete(name string, v int) bool {
+	dir, _, err := d.within(name + "/" + Version(v).String())
+	return err == nil && d.valid(dir) == nil
+}

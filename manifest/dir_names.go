@@ -1,0 +1,134 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// nameList is what lay below a prefix at one time. Dir.mu guards seenBy.
+type nameList struct {
+	at     time.Time
+	names  []string
+	seenBy map[identity]bool
+}
+
+// Names returns the components below prefix that lead to artifacts, sorted; ""
+// is the root. Below an artifact those are the names nested in it. It fails with
+// fs.ErrNotExist if the root is readable and has no such prefix.
+func (d *Dir) Names(ctx context.Context, prefix string) ([]string, error) {
+	if prefix != "" {
+		if err := CheckName(prefix); err != nil {
+			return nil, err
+		}
+	}
+	who, _ := identityOf(ctx)
+	who.process = 0
+	l, known := d.prefixes.Get(prefix)
+	young := known && time.Since(l.at) < d.ttl
+	fresh, err := do(ctx, d, func() (*nameList, error) {
+		if young {
+			dir, _, err := d.within(prefix)
+			if err == nil {
+				err = readable(dir)
+			}
+			if _, hidden := openStat(d.root + "/" + indexFile); err == nil && !errors.Is(hidden, fs.ErrPermission) {
+				return l, nil
+			}
+		}
+		names, err := d.names(prefix)
+		return &nameList{at: time.Now(), names: names}, err
+	})
+	var gone *unreachable
+	if errors.As(err, &gone) && known {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if l.seenBy[who] {
+			return l.names, nil
+		}
+	}
+	if err != nil {
+		if prefix != "" && !errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("names below %s: %w", prefix, err)
+		}
+		return nil, err
+	}
+	d.mu.Lock()
+	if fresh.seenBy == nil || len(fresh.seenBy) > 256 {
+		fresh.seenBy = make(map[identity]bool)
+	}
+	fresh.seenBy[who] = true
+	d.mu.Unlock()
+	if fresh != l {
+		d.prefixes.Add(prefix, fresh)
+	}
+	return fresh.names, nil
+}
+
+// names reads the directory of prefix and the index. To be called inside do.
+func (d *Dir) names(prefix string) ([]string, error) {
+	names := d.legacy().below(prefix)
+	err := d.rootThere()
+	if err != nil {
+		return nil, err
+	}
+	dir, _, err := d.within(prefix)
+	if err == nil {
+		err = readDir(dir, func(e fs.DirEntry) {
+			if CheckName(e.Name()) == nil && (e.IsDir() || d.leadsToName(prefix, dir, e)) {
+				names = append(names, e.Name())
+			}
+		})
+	}
+	if err != nil && !(absent(err) && len(names) > 0) {
+		if absent(err) {
+			return nil, d.noArtifact(prefix)
+		}
+		return nil, err
+	}
+	slices.Sort(names)
+	return slices.Clip(slices.Compact(names)), nil
+}
+
+// leadsToName reports whether a link is another name of an artifact, and not an
+// alias of a version.
+func (d *Dir) leadsToName(prefix, dir string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return false
+	}
+	target, err := os.Readlink(dir + "/" + e.Name())
+	if err != nil {
+		return false
+	}
+	if _, _, version := number(path.Base(target)); version {
+		return false
+	}
+	real, fi, err := d.within(path.Join(prefix, e.Name()))
+	if err != nil || !fi.IsDir() {
+		return false
+	}
+	_, _, version := number(path.Base(real))
+	return !version
+}
+
+// below returns the components after prefix of the names in the index.
+func (x *legacyIndex) below(prefix string) (out []string) {
+	for name := range x.names {
+		if prefix != "" {
+			rest, ok := cutDir(name, prefix)
+			if !ok || rest == "" {
+				continue
+			}
+			name = rest
+		}
+		first, _, _ := strings.Cut(name, "/")
+		out = append(out, first)
+	}
+	return out
+}

@@ -1,0 +1,254 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// Publish gives the draft the next free number and returns it when the version
+// is durable and latest names it or a higher one. The number is claimed by an
+// exclusive mkdir, so that no two writers have one, on any node; manifest.json
+// comes last, so that no reader sees a part.
+//
+// An error with a number other than 0 means that the version is logged, and what
+// was to follow (latest, an alias) was not done. A request_id that was logged
+// under this name before, by the same user, is answered with its version.
+//
+// Once begun it is not interrupted. Past the deadline it fails, but may still
+// come to its end; a request_id then finds out.
+func (d *Dir) Publish(ctx context.Context, name string, dr *Draft) (int, error) {
+	if err := d.publishable(name, dr); err != nil {
+		return 0, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	p := publishing{d: d, ctx: ctx, name: name, draft: dr}
+	v, err := p.log()
+	d.changed(name)
+	if err != nil {
+		return 0, d.refused(ctx, name, "log", err)
+	}
+	if err := d.advance(ctx, name, v, false); err != nil {
+		return v, fmt.Errorf("artifact %s: logged as v%d, but latest was not moved: %w", name, v, err)
+	}
+	for _, alias := range dr.Aliases {
+		if p.answered && d.hasAlias(ctx, name, alias) {
+			continue // it may have been moved on since
+		}
+		if err := d.SetAlias(ctx, name, alias, v); err != nil {
+			return v, fmt.Errorf("artifact %s: logged as v%d, but alias %s was not set: %w", name, v, alias, err)
+		}
+	}
+	if p.made {
+		d.log.Info("published", "store", d.root, "artifact", name, "version", v)
+	}
+	return v, nil
+}
+
+func (d *Dir) publishable(name string, dr *Draft) error {
+	if err := d.changes(name); err != nil {
+		return err
+	}
+	for _, alias := range dr.Aliases {
+		if err := CheckAlias(alias); err != nil {
+			return err
+		}
+	}
+	if dr.Manifest.Path == "" {
+		return fmt.Errorf("artifact %s: there is no path to log: %w", name, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// publishing is one log.
+type publishing struct {
+	d     *Dir
+	ctx   context.Context
+	name  string
+	draft *Draft
+
+	made     bool // a version was made
+	answered bool // the request_id had one
+}
+
+// outcome is what the part of a log that runs as the caller hands over.
+type outcome struct {
+	v              int
+	made, answered bool
+	busy           bool
+}
+
+func (p *publishing) log() (int, error) {
+	if p.draft.RequestID != "" {
+		give, err := p.d.requests.take(p.ctx, p.name+"\x00"+p.draft.RequestID)
+		if err != nil {
+			return 0, err
+		}
+		defer give()
+	}
+	for wait := newPatience(requestPatience); ; {
+		o, err := do(p.ctx, p.d, func() (outcome, error) { return p.attempt(wait.over()) })
+		if err != nil || !o.busy {
+			p.made, p.answered = o.made, o.answered
+			return o.v, err
+		}
+		wait.sleep()
+	}
+}
+
+// attempt logs, unless the request_id's earlier writer is at work.
+// It runs inside do, possibly past the deadline.
+func (p *publishing) attempt(impatient bool) (o outcome, err error) {
+	req, err := p.d.openRequest(p.ctx, p.name, p.draft.RequestID)
+	if err != nil {
+		p.d.log.Warn("request_id cannot be kept", "store", p.d.root, "artifact", p.name, "err", err)
+	}
+	if req != nil {
+		defer req.Close()
+		if req.busy && !impatient {
+			return outcome{busy: true}, nil
+		}
+		if v := req.version(); v > 0 && p.d.complete(p.name, v) {
+			return outcome{v: v, answered: true}, nil
+		}
+	}
+	for {
+		v, err := p.version(req)
+		if !errors.Is(err, errTaken) {
+			return outcome{v: v, made: true}, err
+		}
+		p.d.log.Warn("another writer entered a claimed version", "store", p.d.root, "artifact", p.name, "version", v)
+	}
+}
+
+// errTaken is that somebody else wrote into a version that we had claimed:
+// upstream does after two collisions. That number is then theirs.
+var errTaken = errors.New("another writer's record is in it")
+
+// version claims a number and logs under it.
+func (p *publishing) version(req *request) (int, error) {
+	d := p.d
+	dir, err := d.makeName(p.name)
+	if err != nil {
+		return 0, err
+	}
+	d.step("named")
+	v, err := d.claimNext(dir, p.name)
+	if err != nil {
+		return 0, err
+	}
+	d.step("claimed")
+	if err := p.commit(dir, v, req); err != nil {
+		if errors.Is(err, errTaken) {
+			return v, err
+		}
+		return 0, fmt.Errorf("v%d was claimed, and its number is lost: %w", v, err)
+	}
+	return v, nil
+}
+
+// claimNext makes the directory of the next free number. Where the listing is
+// older than what is there, as on NFS, mkdir knows better.
+func (d *Dir) claimNext(dir, name string) (int, error) {
+	highest := 0
+	for {
+		top, err := d.highest(dir, name)
+		if err != nil {
+			return 0, err
+		}
+		if highest = max(highest, top); highest == math.MaxInt {
+			return 0, fmt.Errorf("%s/v%d leaves no higher number: %w", dir, highest, fs.ErrExist)
+		}
+		highest++
+		err = os.Mkdir(filepath.Join(dir, Version(highest).String()), 0o777)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return highest, err
+		}
+	}
+}
+
+// highest returns the highest number that is taken, by anything.
+func (d *Dir) highest(dir, name string) (int, error) {
+	top := 0
+	err := readDir(dir, func(e fs.DirEntry) {
+		v, _, _ := number(e.Name())
+		top = max(top, v)
+	})
+	for _, v := range d.legacy().numbers(name) {
+		top = max(top, v)
+	}
+	d.sweepArtifact(dir, top)
+	return top, err
+}
+
+// commit writes a claimed version. Both files are durable before manifest.json
+// gets its name, and that before it is answered.
+func (p *publishing) commit(dir string, v int, req *request) (err error) {
+	d, vdir := p.d, filepath.Join(dir, Version(v).String())
+	side := d.sidecar(p.name, v, p.draft)
+	defer side.discard()
+	d.step("sidecar written")
+	meta, err := newTemporary(vdir+"/metadata.json", p.draft.MetadataBytes())
+	if err != nil {
+		return err
+	}
+	defer meta.discard()
+	d.step("metadata written")
+	record, err := newTemporary(vdir+"/manifest.json", p.draft.ManifestBytes(v))
+	if err != nil {
+		return err
+	}
+	defer record.discard()
+	d.step("manifest written")
+	claimed, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer claimed.Close()
+	files := []syncer{meta, record, claimed}
+	if side != nil {
+		files = append(files, side)
+	}
+	if f := req.record(v); f != nil {
+		files = append(files, f)
+	}
+	if err := syncAll(files...); err != nil {
+		return err
+	}
+	d.step("synced")
+	return p.install(vdir, side, meta, record)
+}
+
+// install gives the files their names, and makes those durable.
+func (p *publishing) install(vdir string, side, meta, record *temporary) error {
+	d := p.d
+	dirs := []string{vdir}
+	if side != nil {
+		if err := side.keep(); err != nil {
+			d.log.Warn("logged without its sidecar", "store", d.root, "artifact", p.name, "err", err)
+		} else {
+			dirs = append(dirs, filepath.Dir(side.final))
+		}
+	}
+	d.step("sidecar named")
+	for _, t := range []*temporary{meta, record} {
+		if err := t.keepNew(); errors.Is(err, fs.ErrExist) {
+			if side != nil {
+				os.Remove(side.final)
+			}
+			return errTaken
+		} else if err != nil {
+			return err
+		}
+		d.step(filepath.Base(t.final) + " named")
+	}
+	if err := syncDirs(dirs...); err != nil {
+		return err
+	}
+	d.step("committed")
+	return nil
+}

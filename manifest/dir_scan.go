@@ -1,0 +1,211 @@
+package manifest
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// snapshot is an artifact as its directory had it at one time, whoever asked.
+// It is not changed once it is kept.
+type snapshot struct {
+	at        time.Time
+	dir       stamp // of the artifact's directory; zero if only the index has it
+	mtime     time.Time
+	complete  []int          // with a valid manifest.json, ascending; retired or not
+	forbidden []int          // whose manifest.json whoever listed was not allowed to read
+	claimed   []int          // ascending
+	legacy    []int          // in the index and not complete, ascending
+	retired   []int          // ascending
+	aliases   map[string]int // of versions that exist
+	ids       map[int]fileID // of the directories of complete
+	bad       map[int]stamp  // of files that are no manifest, not to be parsed again
+	warnings  []string
+	latest    pointer
+	partial   bool // more versions are there than could be read in one go
+}
+
+func (s *snapshot) exists(v int) bool {
+	return contains(s.complete, v) || contains(s.legacy, v) || contains(s.forbidden, v)
+}
+
+func (s *snapshot) shows(v int) bool     { return s.exists(v) && !s.isRetired(v) }
+func (s *snapshot) isRetired(v int) bool { return contains(s.retired, v) }
+
+func contains(sorted []int, v int) bool {
+	_, ok := slices.BinarySearch(sorted, v)
+	return ok
+}
+
+// entries are the names in an artifact's directory, by what they may be.
+type entries struct {
+	versions []int // spelled as readers look for them, and not plain files
+	claimed  []int
+	pointers []string // that may be aliases
+	stale    []string // temporary files
+}
+
+// maxAliasFiles bounds how many plain files are read in case they are aliases.
+const maxAliasFiles = 256
+
+func readEntries(dir string) (e entries, err error) {
+	files := 0
+	err = readDir(dir, func(de fs.DirEntry) {
+		name, typ := de.Name(), de.Type()
+		v, canonical, isNumber := number(name)
+		switch {
+		case isNumber:
+			e.claimed = append(e.claimed, v)
+			if canonical && !typ.IsRegular() {
+				e.versions = append(e.versions, v)
+			}
+		case strings.HasPrefix(name, ".latest_tmp_"), strings.HasPrefix(name, ".alias_tmp_"):
+			e.stale = append(e.stale, name)
+		case CheckAlias(name) != nil:
+		case typ&fs.ModeSymlink != 0:
+			e.pointers = append(e.pointers, name)
+		case typ.IsRegular() && files < maxAliasFiles:
+			files++
+			e.pointers = append(e.pointers, name)
+		}
+	})
+	slices.Sort(e.versions)
+	slices.Sort(e.claimed)
+	e.claimed = slices.Compact(e.claimed)
+	return e, err
+}
+
+// scan reads an artifact. What old knows to be complete is not read again.
+// To be called inside do.
+func (d *Dir) scan(name string, old *snapshot) (*snapshot, error) {
+	s := &snapshot{at: time.Now(), ids: make(map[int]fileID), bad: make(map[int]stamp)}
+	dir, fi, err := d.within(name)
+	index := d.legacy()
+	s.legacy = index.numbers(name)
+	if index.warning != "" {
+		s.warnings = append(s.warnings, index.warning)
+	}
+	if err == nil && !fi.IsDir() {
+		err = fs.ErrNotExist
+	}
+	if err != nil && !absent(err) {
+		return nil, err
+	}
+	if err == nil {
+		err = d.scanDir(s, dir, fi, name, old)
+	}
+	if err != nil && (!absent(err) || len(s.legacy) == 0) {
+		if there := d.rootThere(); there != nil {
+			return nil, there
+		}
+		if !absent(err) {
+			return nil, err
+		}
+		return nil, d.noArtifact(name)
+	}
+	s.claimed = append(s.claimed, s.legacy...)
+	slices.Sort(s.claimed)
+	s.claimed = slices.Compact(s.claimed)
+	s.legacy = slices.DeleteFunc(s.legacy, func(v int) bool { return contains(s.complete, v) })
+	s.retired = d.retired(name)
+	s.alias(index.names[name].aliases)
+	return s, nil
+}
+
+// scanDir reads the directory of an artifact into s.
+func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old *snapshot) error {
+	s.dir, s.mtime = stampOf(fi), fi.ModTime()
+	// What latest names was complete before; the entries read after it have it.
+	latest, err := readPointer(dir, Latest)
+	if err != nil {
+		return err
+	}
+	e, err := readEntries(dir)
+	if err != nil {
+		return err
+	}
+	s.latest, s.claimed = latest, e.claimed
+	// Nothing was added or removed since old, and the clock that stamps the
+	// directory has moved on since: what was complete still is.
+	same := old != nil && old.dir == s.dir && old.at.Sub(old.mtime) > 3*time.Second
+	for _, v := range e.versions {
+		if time.Since(s.at) > 2*time.Second {
+			s.partial = true
+			break
+		}
+		if err := d.scanVersion(s, dir, name, v, old, same); err != nil {
+			return err
+		}
+	}
+	s.aliases = make(map[string]int)
+	for _, entry := range e.pointers {
+		p, err := readPointer(dir, entry)
+		if err != nil {
+			return err
+		}
+		if p.ok && s.exists(p.v) {
+			s.aliases[entry] = p.v
+		}
+	}
+	return nil
+}
+
+// scanVersion finds out whether v exists for readers.
+func (d *Dir) scanVersion(s *snapshot, dir, name string, v int, old *snapshot, same bool) error {
+	vdir := dir + "/" + Version(v).String()
+	known, was := fileID{}, false
+	if old != nil {
+		known, was = old.ids[v]
+	}
+	if was && same {
+		s.complete, s.ids[v] = append(s.complete, v), known
+		return nil
+	}
+	id, err := identify(vdir)
+	if err == nil && was && id == known {
+		s.complete, s.ids[v] = append(s.complete, v), id
+		return nil
+	}
+	file := vdir + "/manifest.json"
+	var now stamp
+	if fi, err := os.Lstat(file); err == nil {
+		now = stampOf(fi)
+		if old != nil && old.bad[v] == now {
+			s.bad[v] = now
+			return nil
+		}
+	}
+	if err == nil {
+		if vdir, _, err = d.within(name + "/" + Version(v).String()); err == nil {
+			err = d.valid(vdir)
+		}
+	}
+	switch {
+	case err == nil:
+		s.complete, s.ids[v] = append(s.complete, v), id
+	case errors.Is(err, errLeaves):
+		s.warnings = append(s.warnings, Version(v).String()+" is a link that leaves the store")
+	case errors.Is(err, fs.ErrPermission):
+		s.forbidden = append(s.forbidden, v)
+	case !absent(err):
+		return err
+	case now != (stamp{}):
+		s.bad[v] = now
+	}
+	return nil
+}
+
+// alias adds the index's aliases to those of the directory, which come first.
+func (s *snapshot) alias(legacy map[string]int) {
+	if s.aliases == nil {
+		s.aliases = make(map[string]int)
+	}
+	for alias, v := range legacy {
+		if _, taken := s.aliases[alias]; !taken && s.exists(v) {
+			s.aliases[alias] = v
+		}
+	}
+}

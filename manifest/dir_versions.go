@@ -1,0 +1,245 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// artifact is what is remembered of one name. Dir.mu guards its fields.
+type artifact struct {
+	name   string
+	last   *snapshot
+	gen    uint64 // raised by our own changes: what was read before is old
+	old    bool   // last was read before such a change
+	latest int    // the highest that anybody was shown
+	seenBy map[identity]bool
+}
+
+// artifact returns what is remembered of name.
+func (d *Dir) artifact(name string) *artifact {
+	if a, ok := d.artifacts.Get(name); ok {
+		return a
+	}
+	a := &artifact{name: name, gen: d.gens.Add(1)}
+	if was, ok, _ := d.artifacts.PeekOrAdd(name, a); ok {
+		return was
+	}
+	return a
+}
+
+// changed makes the next listing of name read the store.
+func (d *Dir) changed(name string) {
+	a := d.artifact(name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.gen, a.old = d.gens.Add(1), true
+}
+
+// Versions lists an artifact: fs.ErrNotExist only if the root is readable and
+// has none of that name. latest is read at every call, the rest at most a TTL
+// ago, and only for callers who may list the artifact's directory.
+func (d *Dir) Versions(ctx context.Context, name string) (*Listing, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	a := d.artifact(name)
+	for range 4 {
+		s, young := d.remembered(a)
+		latest := pointer{}
+		old, mine, err := false, false, error(nil)
+		if !young {
+			if s, mine, err = d.relist(ctx, a, s); mine && err == nil {
+				latest = s.latest
+			}
+		}
+		if err == nil && !mine {
+			latest, old, err = d.fresh(ctx, a, s)
+		}
+		switch {
+		case err != nil:
+			return d.lastAnswer(ctx, a, err)
+		case !old:
+			return d.answer(ctx, a, s, latest), nil
+		}
+		d.forget(a, s)
+	}
+	return nil, fmt.Errorf("artifact %s: store %s changes faster than it can be listed: %w", name, d.root, syscall.EBUSY)
+}
+
+// remembered returns the last snapshot and whether it may still be answered from.
+func (d *Dir) remembered(a *artifact) (*snapshot, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return a.last, a.last != nil && !a.old && time.Since(a.last.at) < d.ttl
+}
+
+// forget makes s old, if it is still the last.
+func (d *Dir) forget(a *artifact, s *snapshot) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.last == s {
+		a.old = true
+	}
+}
+
+// relist reads the artifact, once for all who ask at the same time. mine is set
+// if it was read as this caller.
+func (d *Dir) relist(ctx context.Context, a *artifact, old *snapshot) (s *snapshot, mine bool, err error) {
+	d.mu.Lock()
+	gen := a.gen
+	d.mu.Unlock()
+	led := false
+	ch := d.flights.DoChan(a.name+"\x00"+strconv.FormatUint(gen, 10), func() (any, error) {
+		led = true
+		s, err := d.scanAll(context.WithoutCancel(ctx), a.name, old)
+		if err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if a.gen == gen {
+			a.last, a.old = s, false
+		}
+		return s, nil
+	})
+	select {
+	case r := <-ch:
+		if r.Err == nil {
+			return r.Val.(*snapshot), led, nil
+		}
+		if led {
+			return nil, true, r.Err
+		}
+		// It was read as somebody else, who may have been refused.
+		s, err := d.scanAll(ctx, a.name, old)
+		return s, true, err
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+}
+
+// scanAll scans in parts, each within the deadline of one access.
+func (d *Dir) scanAll(ctx context.Context, name string, old *snapshot) (*snapshot, error) {
+	for start := time.Now(); ; {
+		s, err := do(ctx, d, func() (*snapshot, error) { return d.scan(name, old) })
+		if err != nil || !s.partial {
+			return s, err
+		}
+		if time.Since(start) > time.Minute {
+			return nil, fmt.Errorf("artifact %s: reading its %d versions: %w", name, len(s.claimed), os.ErrDeadlineExceeded)
+		}
+		old = s
+	}
+}
+
+// fresh reads what must be fresh, and proves that the caller may list name. It
+// reports whether something is there by now that s does not have.
+func (d *Dir) fresh(ctx context.Context, a *artifact, s *snapshot) (latest pointer, old bool, err error) {
+	type glance struct {
+		latest pointer
+		old    bool
+	}
+	g, err := do(ctx, d, func() (g glance, err error) {
+		g.latest, err = d.look(a.name, s)
+		g.old = g.latest.ok && g.latest != s.latest && !s.exists(g.latest.v) || d.opened(a.name, s.forbidden)
+		return g, err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return g.latest, true, nil // gone, or the root is
+	}
+	return g.latest, g.old, err
+}
+
+func (d *Dir) look(name string, s *snapshot) (pointer, error) {
+	if len(s.legacy) > 0 {
+		if _, err := openStat(d.root + "/" + indexFile); err != nil {
+			return pointer{}, err
+		}
+	}
+	if s.dir == (stamp{}) {
+		return pointer{absent: true}, nil
+	}
+	dir, _, err := d.within(name)
+	if err != nil {
+		return pointer{}, err
+	}
+	if err := readable(dir); err != nil {
+		return pointer{}, err
+	}
+	return readPointer(dir, Latest)
+}
+
+// opened reports whether this caller can read a version that whoever listed the
+// artifact could not.
+func (d *Dir) opened(name string, versions []int) bool {
+	for _, v := range versions {
+		if _, err := openStat(d.root + "/" + name + "/" + Version(v).String() + "/manifest.json"); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// answer makes of a snapshot what one caller is told.
+func (d *Dir) answer(ctx context.Context, a *artifact, s *snapshot, latest pointer) *Listing {
+	who, _ := identityOf(ctx)
+	who.process = 0
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := &Listing{Claimed: s.claimed, Aliases: s.aliases, Retired: s.retired, ModTime: s.mtime}
+	warnings := slices.Clone(s.warnings)
+	v, warning := s.latestOf(latest, a.latest)
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	l.Latest, a.latest = v, v
+	for _, list := range [][]int{s.complete, s.legacy} {
+		for _, v := range list {
+			if !s.isRetired(v) {
+				l.Versions = append(l.Versions, v)
+			}
+		}
+	}
+	if contains(s.forbidden, v) {
+		// It exists, and opening it says that this caller may not.
+		l.Versions = append(l.Versions, v)
+	}
+	slices.Sort(l.Versions)
+	l.Warning = strings.Join(warnings, "; ")
+	if a.seenBy == nil || len(a.seenBy) > 256 {
+		a.seenBy = make(map[identity]bool)
+	}
+	a.seenBy[who] = true
+	return l
+}
+
+// lastAnswer answers from memory while the store does not, to whom it has
+// answered before.
+func (d *Dir) lastAnswer(ctx context.Context, a *artifact, err error) (*Listing, error) {
+	var gone *unreachable
+	if !errors.As(err, &gone) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			err = d.refused(ctx, a.name, "list versions", err)
+		}
+		return nil, err
+	}
+	who, _ := identityOf(ctx)
+	who.process = 0
+	d.mu.Lock()
+	s, known := a.last, a.seenBy[who]
+	d.mu.Unlock()
+	if s == nil || !known {
+		return nil, fmt.Errorf("artifact %s: %w", a.name, err)
+	}
+	l := d.answer(ctx, a, s, s.latest)
+	l.Warning = strings.TrimPrefix(l.Warning+"; "+err.Error()+"; this is the last known answer", "; ")
+	return l, nil
+}
