@@ -35,35 +35,45 @@ func (v *Version) String() string { return v.Name + ":" + manifest.Version(v.N).
 // directory must not share inodes, or an open directory jumps between them.
 func (v *Version) key() string { return v.Name + "/" + manifest.Version(v.N).String() }
 
+// recheck is how long a record is taken for the same without asking the source.
+const recheck = time.Second
+
 // version reads a record, as the caller. What is known of its data comes along.
 func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error) {
+	if err := t.disabled(); err != nil {
+		return nil, err
+	}
 	v := &Version{Name: name, N: n}
 	old, ok := t.shown.Get(v.key())
-	// A record without metadata.json may be one that is just being written.
-	if ok && old.Record.Meta == nil && t.opt.Now().Sub(old.at) >= time.Second {
-		ok = false
-	}
-	if ok && t.public(ctx, name) {
+	now := t.opt.Now()
+	if ok && now.Sub(old.at) < recheck && t.public(ctx, name) {
 		return old, nil
 	}
 	r, err := t.src.Manifest(ctx, name, n)
 	if err != nil {
 		return nil, err
 	}
-	if ok && old.Record.Manifest.Path == r.Manifest.Path {
-		return old, nil
+	if ok && sameData(old.Record, r) {
+		*v = *old
 	}
-	v.Record, v.at = r, t.opt.Now()
+	v.Record, v.at = r, now
+	if v.Base != "" {
+		t.shown.Add(v.key(), v)
+	}
 	return v, nil
+}
+
+// sameData reports whether two records show the same data.
+func sameData(a, b *manifest.Record) bool {
+	i, checkpoint := a.Iteration()
+	j, other := b.Iteration()
+	return a.Manifest.Path == b.Manifest.Path && i == j && checkpoint == other
 }
 
 // versionEntry returns NAME/vN. Retired versions and those that are younger than
 // the listing are found by their record.
 func (t *Tree) versionEntry(ctx context.Context, l *manifest.Listing, name string, n int) (Entry, error) {
 	if l == nil || t.opt.Lane == "symlink" || !slices.Contains(l.Versions, n) {
-		if err := t.disabled(); err != nil {
-			return Entry{}, err
-		}
 		if _, err := t.version(ctx, name, n); errors.Is(err, fs.ErrNotExist) {
 			return Entry{}, t.noVersion(name, manifest.Version(n).String(), l)
 		} else if err != nil {
