@@ -91,9 +91,12 @@ func className(typ string) string {
 }
 
 // quote quotes a name for a message, where it may be anything of any length.
-func quote(s string) string {
+func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
+
+// clip shortens a text for a message.
+func clip(s string) string {
 	if len(s) > 100 {
-		return fmt.Sprintf("%q…", s[:100])
+		return s[:100] + "…"
 	}
-	return fmt.Sprintf("%q", s)
+	return s
 }

@@ -89,7 +89,7 @@ func (r *Request) setIteration() string {
 	}
 	i, ok := n.Int()
 	if !ok || i < 0 {
-		return "is " + string(n) + ", not a whole number from 0"
+		return "is " + clip(string(n)) + ", not a whole number from 0"
 	}
 	r.Iteration = &i
 	return ""

@@ -111,6 +111,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"nested Infinity", `{"path":"/a","metadata":{"m":[{"loss":-Infinity}]}}`, "metadata.m.loss: -Infinity is not"},
 		{"huge float", `{"path":"/a","x":1e999}`, "x: a number too large"},
 		{"long integer", `{"path":"/a","x":` + strings.Repeat("1", 4301) + `}`, "x: an integer of more than 4300 digits"},
+		{"NaN of a long key", `{"path":"/a","` + strings.Repeat("k", 5000) + `":NaN}`, "kkk…: NaN is not"},
 		{"deep", `{"path":"/a","x":` + strings.Repeat("[", 300), "nest more than 200 deep"},
 		{"not UTF-8", "{\"path\":\"/caf\xe9\"}", "at byte 13"},
 		{"UTF-16", "\xff\xfe{\x00", "at byte 0"},
