@@ -34,7 +34,22 @@ const logPath = "/.log"
 func (d *logDir) full(name string) string { return strings.TrimPrefix(d.prefix+"/"+name, "/") }
 
 func (d *logDir) Stat(context.Context) (Entry, error) {
-	return d.t.dirEntry(d, path.Join(logPath, d.prefix), 0), nil
+	valid := long
+	if d.prefix != "" {
+		valid = 0 // it may become an artifact, which is a file here
+	}
+	return d.t.dirEntry(d, path.Join(logPath, d.prefix), valid), nil
+}
+
+// isFile reports whether a name is a control file: an artifact, or what is not
+// the prefix of any.
+func (d *logDir) isFile(ctx context.Context, full string) (bool, error) {
+	l, err := d.t.versions(ctx, full)
+	if err == nil && !empty(l) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return true, err
+	}
+	below, err := d.t.names(ctx, full)
+	return len(below) == 0 && l != nil, err
 }
 
 func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
@@ -42,17 +57,18 @@ func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if err := manifest.CheckName(full); err != nil {
 		return Entry{}, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
 	}
-	_, err := d.t.versions(ctx, full)
-	if err == nil || d.t.logs.known(full, ownerOf(ctx).uid) {
-		return (&logFile{d.t, full}).Stat(ctx)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	file, err := d.isFile(ctx, full)
+	if err != nil {
 		return Entry{}, err
 	}
-	if d.t.logs.madeDir(full) || d.t.exists(ctx, full) == nil {
-		return (&logDir{d.t, full}).Stat(ctx)
+	if file || d.t.logs.known(full, ownerOf(ctx).uid) {
+		return (&logFile{d.t, full}).Stat(ctx)
 	}
-	return Entry{}, err
+	err = d.t.exists(ctx, full)
+	if err != nil && !d.t.logs.madeDir(full) {
+		return Entry{}, err
+	}
+	return (&logDir{d.t, full}).Stat(ctx)
 }
 
 func (d *logDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
@@ -62,9 +78,9 @@ func (d *logDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	}
 	var list []DirEntry
 	for _, n := range names {
-		mode := uint32(syscall.S_IFREG)
-		if _, err := d.t.versions(ctx, d.full(n)); errors.Is(err, fs.ErrNotExist) {
-			mode = syscall.S_IFDIR
+		mode := uint32(syscall.S_IFDIR)
+		if file, err := d.isFile(ctx, d.full(n)); err != nil || file {
+			mode = syscall.S_IFREG
 		}
 		list = append(list, DirEntry{Name: n, Mode: mode, Key: path.Join(logPath, d.full(n))})
 	}

@@ -15,10 +15,10 @@ import (
 // upstream logs it. Errors say what is near.
 func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) {
 	l, err := t.versions(ctx, ref.Name)
-	if errors.Is(err, fs.ErrNotExist) && t.opt.Disabled == "" {
+	if (errors.Is(err, fs.ErrNotExist) || err == nil && empty(l)) && t.opt.Disabled == "" {
 		dashed, other := ref.Dashed()
 		if other {
-			if l, e := t.versions(ctx, dashed.Name); e == nil {
+			if l, e := t.versions(ctx, dashed.Name); e == nil && !empty(l) {
 				return t.resolveIn(ctx, l, dashed)
 			}
 		}
@@ -29,6 +29,10 @@ func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) 
 	}
 	return t.resolveIn(ctx, l, ref)
 }
+
+// empty reports whether nothing was ever logged: a directory that only leads to
+// artifacts, or was made and left.
+func empty(l *manifest.Listing) bool { return len(l.Claimed) == 0 && len(l.Versions) == 0 }
 
 func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.Ref) (*Version, error) {
 	n, ok := 0, false

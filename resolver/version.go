@@ -140,8 +140,16 @@ func (t *Tree) withData(ctx context.Context, name string, n int, fn func(shownDi
 		if err != nil {
 			return err
 		}
-		err = fn(v.dir(t))
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) || try > 0 || !t.gone(ctx, v) {
+		// Of a checkpoint whose iteration is gone, the rest is nobody's.
+		lost := v.iter != "" && t.gone(ctx, v)
+		if !lost {
+			err = fn(v.dir(t))
+			lost = (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && t.gone(ctx, v)
+		}
+		if lost && try > 0 && err == nil {
+			return fmt.Errorf("data of %s, %s: %w", v, filepath.Join(v.Base, v.iter), fs.ErrNotExist)
+		}
+		if !lost || try > 0 {
 			return err
 		}
 		t.shown.Remove(v.key())
