@@ -102,7 +102,7 @@ func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) 
 	}
 	e := h.list[h.next]
 	h.next++
-	return &fuse.DirEntry{Name: e.Name, Mode: e.Mode, Ino: inoOf(e.Key), Off: uint64(h.next)}, 0
+	return &fuse.DirEntry{Name: e.Name, Mode: e.Mode, Ino: inoOf(keyOf(e.Key, e.Mode)), Off: uint64(h.next)}, 0
 }
 
 // Seekdir to the start reads the directory again, as rewinddir promises.

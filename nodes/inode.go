@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"sync"
+	"syscall"
 	"weak"
 
 	"artifactfs.dev/artifactfs/resolver"
@@ -46,10 +47,11 @@ func (t *inodes) get(e resolver.Entry) *inode {
 	}
 	// Sixty-four bits of a hash collide once in many billions of files; showing
 	// one file's bytes under another's name even then is not an option.
-	for ino := inoOf(e.Key); ; ino++ {
+	key := keyOf(e.Key, e.Attr.Mode)
+	for ino := inoOf(key); ; ino++ {
 		p, taken := t.ino[ino]
 		old := p.Value()
-		if taken && old != nil && old.key != e.Key {
+		if taken && old != nil && old.key != key {
 			continue
 		}
 		if old != nil {
@@ -58,7 +60,7 @@ func (t *inodes) get(e resolver.Entry) *inode {
 			old.mu.Unlock()
 			return old
 		}
-		i := &inode{key: e.Key, ino: ino, ent: e}
+		i := &inode{key: key, ino: ino, ent: e}
 		w := weak.Make(i)
 		t.ino[ino] = w
 		runtime.AddCleanup(i, func(ino uint64) {
@@ -70,6 +72,12 @@ func (t *inodes) get(e resolver.Entry) *inode {
 		}, ino)
 		return i
 	}
+}
+
+// keyOf is an entry's identity among inodes. What becomes a file of another type is
+// another file, whatever name or inode number it took over.
+func keyOf(key string, mode uint32) string {
+	return key + "\x00" + string(rune('a'+mode&syscall.S_IFMT>>12))
 }
 
 // inoOf is the inode number of a key: st_ino and d_ino alike. Zero, one and all
