@@ -25,7 +25,7 @@ func (a *app) aliasCmd() *cobra.Command {
 			}
 			alias := plain[1]
 			if remove {
-				if err := k.removeAlias(c.Context(), ref, alias); err != nil {
+				if err := k.tree.RemoveAlias(c.Context(), ref.Name, alias); err != nil {
 					return err
 				}
 				return a.said(map[string]any{"name": ref.Name, "removed": alias}, "%s:%s is gone\n", ref.Name, alias)

@@ -20,7 +20,7 @@ func (a *app) completed(r *manifest.Request, res *resolver.Result) {
 	ref := fmt.Sprintf("%s:v%d", clean(res.Name), res.Version)
 	lines := []string{
 		"art://" + ref, "",
-		"Path:     " + clean(r.Path),
+		"Path:     " + clean(res.Path),
 		"Manifest: " + clean(res.Manifest),
 	}
 	if m := metrics(r); m != "" {

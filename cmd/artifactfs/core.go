@@ -30,7 +30,8 @@ type coreOptions struct {
 	Log      *slog.Logger
 	Lane     string // a command reads data itself, whatever the lane of a mount
 	AsCaller bool
-	Own      func() []string
+	Own      func() []string // where it is mounted, before mountinfo shows it
+	Mounts   func() []string // where this very tree is mounted
 	Status   func(context.Context) any
 	Producer func(context.Context) string
 }
@@ -44,7 +45,7 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	opts := &resolver.Options{
 		Data: local(cfg.DataRoots), Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
-		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Own,
+		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Mounts,
 	}
 	for _, f := range []struct{ set, dst *uint32 }{{cfg.UID, &opts.UID}, {cfg.GID, &opts.GID}, {cfg.Umask, &opts.Umask}} {
 		if f.set != nil {
@@ -143,7 +144,7 @@ func (a *app) open(args []string) (*core, []string, error) {
 	if err := a.sayWandB(cfg); err != nil {
 		return nil, nil, err
 	}
-	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Own: ownMounts, Producer: ownProducer})
+	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer})
 	return c, plain, err
 }
 
@@ -159,9 +160,15 @@ func (a *app) sayWandB(cfg *config.Config) error {
 	return nil
 }
 
-func ownMounts() []string {
-	points, _ := mountPoints()
-	return points
+// mountsOf are the mounts that show the same store.
+func mountsOf(cfg *config.Config) []string {
+	var out []string
+	for _, s := range states() {
+		if s.Config.Root == cfg.Root && cfg.Root != "" && s.held() {
+			out = append(out, s.Dir)
+		}
+	}
+	return out
 }
 
 // mountNamed is the mount that one of the arguments lies in.

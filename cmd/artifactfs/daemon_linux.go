@@ -24,7 +24,8 @@ func (d *daemon) open(context.Context) (*resolver.Tree, error) {
 		Log: d.log, Lane: d.s.Config.Data,
 		// A shared mount acts for many users. Another acts for its own user alone.
 		AsCaller: d.s.Options.AllowOther && os.Geteuid() == 0,
-		Own:      d.ownMounts,
+		Own:      func() []string { return []string{d.s.Dir} },
+		Mounts:   func() []string { return []string{d.s.Dir} },
 		Status:   d.status,
 		Producer: callerProducer,
 	})
@@ -34,9 +35,6 @@ func (d *daemon) open(context.Context) (*resolver.Tree, error) {
 	d.core = c
 	return c.tree, nil
 }
-
-// ownMounts are the places that a data path must not lead to.
-func (d *daemon) ownMounts() []string { return []string{d.s.Dir} }
 
 // status is what .artifactfs/status shows.
 func (d *daemon) status(ctx context.Context) any {

@@ -156,6 +156,13 @@ func (a *app) log(c *cobra.Command, k *core, name string, r *manifest.Request, n
 	if a.json {
 		return a.printJSON(res)
 	}
+	if res.New {
+		near := ""
+		if res.Near != "" {
+			near = "; the nearest existing one is " + clean(res.Near)
+		}
+		fmt.Fprintf(a.err, "artifactfs: %s is a new artifact%s\n", clean(res.Name), near)
+	}
 	if !onTerminal(a.out) {
 		fmt.Fprintf(a.out, "%s:v%d\t%s\n", clean(res.Name), res.Version, clean(res.Manifest))
 	}

@@ -64,15 +64,15 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 	if k.cfg.Disabled != "" {
 		return fmt.Errorf("tracking is fully disabled by %s: there is nothing to list", k.cfg.Disabled)
 	}
-	if strings.HasPrefix(path, ".") {
+	if path != "" && manifest.CheckName(path) != nil { // a view, a version, what is in one
 		return a.lsEntries(ctx, k, path, long)
 	}
 	if path != "" {
 		l, err := k.dir.Versions(ctx, path)
-		if err == nil {
+		if err == nil && len(l.Claimed)+len(l.Versions) > 0 {
 			return a.lsVersions(ctx, k, path, l, long)
 		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -22,21 +22,21 @@ the highest version that is left. Whoever names the version still gets it.`,
 			if err != nil {
 				return err
 			}
-			n, ok := ref.Number()
-			if !ok || ref.Sub != "" {
+			if _, ok := ref.Number(); !ok || ref.Sub != "" {
 				return usagef("retire expects a version by number, as NAME:v3: %s may be another one by the time it is carried out", ref)
 			}
 			if why == "" && !undo {
 				return usagef("retire needs --why: whoever still uses %s has to know", ref)
 			}
-			if err := k.tree.Retire(c.Context(), ref, why, undo); err != nil {
+			v, err := k.tree.Retire(c.Context(), ref, why, undo)
+			if err != nil {
 				return err
 			}
 			words := "is retired"
 			if undo {
 				words = "is back"
 			}
-			return a.said(map[string]any{"name": ref.Name, "version": int(n), "retired": !undo, "why": why}, "%s %s\n", ref, words)
+			return a.said(map[string]any{"name": v.Name, "version": v.N, "retired": !undo, "why": why}, "%s %s\n", v, words)
 		},
 	}
 	c.Flags().StringVar(&why, "why", "", "the reason, for those who still use it")

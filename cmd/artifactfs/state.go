@@ -39,6 +39,9 @@ type mountOptions struct {
 // runDir is where this user's state files lie. Root's is fixed: XDG_RUNTIME_DIR
 // is there in a login shell and not in a service, and both must find the mount.
 func runDir() string {
+	if d := os.Getenv(runDirVar); filepath.IsAbs(d) {
+		return d
+	}
 	if os.Geteuid() == 0 {
 		return "/run/artifactfs"
 	}
@@ -48,10 +51,12 @@ func runDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("artifactfs-%d", os.Geteuid()))
 }
 
+const runDirVar = "ARTIFACTFS_RUN_DIR"
+
 // runDirs are the places where this user can see state files, its own first.
 func runDirs() []string {
 	dirs := []string{runDir()}
-	if dirs[0] != "/run/artifactfs" {
+	if dirs[0] != "/run/artifactfs" && os.Getenv(runDirVar) == "" {
 		dirs = append(dirs, "/run/artifactfs")
 	}
 	return dirs
