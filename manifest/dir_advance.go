@@ -7,7 +7,7 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"os"
-	"strings"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -40,7 +40,7 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 	}
 	defer give()
 	for wait := newPatience(lockPatience); ; {
-		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over()) })
+		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over(), nil) })
 		if err != nil || !busy {
 			return err
 		}
@@ -48,7 +48,9 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 	}
 }
 
-func (d *Dir) tryAdvance(name string, v int, back, impatient bool) (busy bool, err error) {
+// tryAdvance moves latest, unless another writer is about to. ready is a latest
+// for v that is written and durable, or nil. To be called inside do.
+func (d *Dir) tryAdvance(name string, v int, back, impatient bool, ready *temporary) (busy bool, err error) {
 	dir, _, err := d.within(name)
 	if err != nil {
 		return false, err
@@ -64,7 +66,7 @@ func (d *Dir) tryAdvance(name string, v int, back, impatient bool) (busy bool, e
 		defer lock.Close()
 	}
 	d.step("latest locked")
-	moved, err := d.settle(dir, name, v, back)
+	moved, err := d.settle(dir, name, v, back, ready)
 	if lock != nil {
 		lock.Close()
 	}
@@ -78,7 +80,7 @@ func (d *Dir) tryAdvance(name string, v int, back, impatient bool) (busy bool, e
 // settle writes latest until it names what it should. Upstream's writers may put
 // a lower version there at any time, also between our look and our rename: after
 // each write it is looked at again, for the highest version that is complete.
-func (d *Dir) settle(dir, name string, v int, back bool) (moved bool, err error) {
+func (d *Dir) settle(dir, name string, v int, back bool, ready *temporary) (moved bool, err error) {
 	for range 10 {
 		now, err := readPointer(dir, Latest)
 		if err != nil {
@@ -106,10 +108,21 @@ func (d *Dir) settle(dir, name string, v int, back bool) (moved bool, err error)
 		if to == 0 {
 			return true, removeLatest(dir)
 		}
-		if err := d.writeLatest(dir, to); err != nil {
+		if ready == nil || to != v {
+			ready, err = newLatest(dir, to)
+			if err == nil {
+				err = syncAll(ready)
+			}
+			if err != nil {
+				ready.discard()
+				return moved, err
+			}
+		}
+		d.step("latest written")
+		if err := ready.keepLatest(); err != nil {
 			return moved, err
 		}
-		moved = true
+		moved, ready = true, nil
 	}
 	return moved, nil
 }
@@ -128,32 +141,28 @@ func (d *Dir) highestComplete(dir, name string, retired []int) (int, error) {
 	return 0, nil
 }
 
-// writeLatest replaces latest, whatever it is: a link is not followed, and a
-// directory that somebody made is moved out of the way, with what is in it.
-func (d *Dir) writeLatest(dir string, v int) error {
-	t, err := createTemporary(dir+"/.latest_tmp_"+unique("_"), dir+"/"+Latest, []byte(Version(v).String()))
-	if err != nil {
-		return err
-	}
-	defer t.discard()
-	if err := syncAll(t); err != nil {
-		return err
-	}
-	d.step("latest written")
-	err = os.Rename(t.Name(), t.final)
-	if errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
-		if err := os.Remove(t.final); err != nil {
-			aside := dir + "/.latest-was-a-directory-" + strings.ToLower(unique("-"))
-			if err := os.Rename(t.final, aside); err != nil {
+// newLatest is a latest that names v, under a temporary name.
+func newLatest(dir string, v int) (*temporary, error) {
+	return createTemporary(dir+"/.latest_tmp_"+unique("_"), dir+"/"+Latest, []byte(Version(v).String()))
+}
+
+// keepLatest puts t in the place of latest, whatever that is: a link is not
+// followed, and a directory that somebody made is moved out of the way, with
+// what is in it.
+func (t *temporary) keepLatest() error {
+	return t.named(func(from, to string) error {
+		err := os.Rename(from, to)
+		if !errors.Is(err, syscall.EISDIR) && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if os.Remove(to) != nil {
+			aside := filepath.Join(filepath.Dir(to), ".latest-was-a-directory-"+unique("-"))
+			if err := os.Rename(to, aside); err != nil {
 				return err
 			}
 		}
-		err = os.Rename(t.Name(), t.final)
-	}
-	if err != nil {
-		return err
-	}
-	return t.Close()
+		return os.Rename(from, to)
+	})
 }
 
 func removeLatest(dir string) error {

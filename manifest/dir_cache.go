@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,7 +104,6 @@ func (d *Dir) cached(ctx context.Context, key recordKey, c cachedRecord) (*Recor
 	switch {
 	case errors.As(err, &gone) && d.mayRead(ctx, key, 0):
 		return c.rec, nil // records do not change: no worse than before
-	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, d.refused(ctx, key.name, "read "+Version(key.v).String(), err)
 	case same && !stale:
@@ -119,15 +117,19 @@ func (d *Dir) cached(ctx context.Context, key recordKey, c cachedRecord) (*Recor
 // check opens the record as the caller, and tells whether it is the one we know.
 func (d *Dir) check(key recordKey, c cachedRecord) (bool, error) {
 	if !c.visible {
-		return false, nil
+		return false, d.rootThere()
 	}
-	f, err := os.OpenFile(c.rec.Dir+"/manifest.json", os.O_RDONLY|oNoFollow|oNonblock, 0)
-	if err != nil {
-		return false, err
+	_, err := openStat(c.rec.Dir + "/manifest.json")
+	if err == nil {
+		var id fileID
+		if id, err = identify(c.rec.Dir); err == nil {
+			return id == c.dir, nil
+		}
 	}
-	f.Close()
-	id, err := identify(c.rec.Dir)
-	return err == nil && id == c.dir, err
+	if absent(err) {
+		return false, d.rootThere()
+	}
+	return false, err
 }
 
 // mayRead reports whether the caller was able to read the record within age; 0

@@ -75,10 +75,9 @@ func (d *Dir) judge(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !isLost(err) {
-		if d.cause != nil {
-			d.log.Info("store is back", "store", d.root, "since", d.since)
+		if err == nil {
+			d.answers()
 		}
-		d.since, d.cause = time.Time{}, nil
 		return err
 	}
 	if d.cause == nil {
@@ -87,6 +86,14 @@ func (d *Dir) judge(err error) error {
 	}
 	d.cause = err
 	return &unreachable{d.root, d.since, err}
+}
+
+// answers notes that the store does. Dir.mu is held.
+func (d *Dir) answers() {
+	if d.cause != nil {
+		d.log.Info("store is back", "store", d.root, "since", d.since)
+	}
+	d.since, d.cause = time.Time{}, nil
 }
 
 func (d *Dir) noArtifact(name string) error {

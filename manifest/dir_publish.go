@@ -32,7 +32,7 @@ func (d *Dir) Publish(ctx context.Context, name string, dr *Draft) (int, error) 
 	if err != nil {
 		return 0, d.refused(ctx, name, "log", err)
 	}
-	if err := d.advance(ctx, name, v, false); err != nil {
+	if err := p.follow(v); err != nil {
 		return v, fmt.Errorf("artifact %s: logged as v%d, but latest was not moved: %w", name, v, err)
 	}
 	for _, alias := range dr.Aliases {
@@ -71,15 +71,16 @@ type publishing struct {
 	name  string
 	draft *Draft
 
-	made     bool // a version was made
-	answered bool // the request_id had one
+	outcome
 }
 
 // outcome is what the part of a log that runs as the caller hands over.
 type outcome struct {
-	v              int
-	made, answered bool
-	busy           bool
+	v        int
+	made     bool // a version was made
+	answered bool // the request_id had one
+	latest   bool // latest is settled
+	busy     bool // the request_id's earlier writer is at work
 }
 
 func (p *publishing) log() (int, error) {
@@ -93,7 +94,7 @@ func (p *publishing) log() (int, error) {
 	for wait := newPatience(requestPatience); ; {
 		o, err := do(p.ctx, p.d, func() (outcome, error) { return p.attempt(wait.over()) })
 		if err != nil || !o.busy {
-			p.made, p.answered = o.made, o.answered
+			p.outcome = o
 			return o.v, err
 		}
 		wait.sleep()
@@ -117,38 +118,54 @@ func (p *publishing) attempt(impatient bool) (o outcome, err error) {
 		}
 	}
 	for {
-		v, err := p.version(req)
+		o, err := p.version(req)
 		if !errors.Is(err, errTaken) {
-			return outcome{v: v, made: true}, err
+			return o, err
 		}
-		p.d.log.Warn("another writer entered a claimed version", "store", p.d.root, "artifact", p.name, "version", v)
+		p.d.log.Warn("another writer entered a claimed version", "store", p.d.root, "artifact", p.name, "version", o.v)
 	}
+}
+
+// follow moves latest, unless that was done with the version.
+func (p *publishing) follow(v int) error {
+	if p.latest {
+		return nil
+	}
+	return p.d.advance(p.ctx, p.name, v, false)
 }
 
 // errTaken is that somebody else wrote into a version that we had claimed:
 // upstream does after two collisions. That number is then theirs.
 var errTaken = errors.New("another writer's record is in it")
 
-// version claims a number and logs under it.
-func (p *publishing) version(req *request) (int, error) {
+// version claims a number, logs under it, and moves latest if nobody else is
+// about to: those who have to wait for their turn do so elsewhere.
+func (p *publishing) version(req *request) (o outcome, err error) {
 	d := p.d
 	dir, err := d.makeName(p.name)
 	if err != nil {
-		return 0, err
+		return o, err
 	}
 	d.step("named")
-	v, err := d.claimNext(dir, p.name)
-	if err != nil {
-		return 0, err
+	if o.v, err = d.claimNext(dir, p.name); err != nil {
+		return o, err
 	}
 	d.step("claimed")
-	if err := p.commit(dir, v, req); err != nil {
-		if errors.Is(err, errTaken) {
-			return v, err
-		}
-		return 0, fmt.Errorf("v%d was claimed, and its number is lost: %w", v, err)
+	latest, err := newLatest(dir, o.v)
+	if err == nil {
+		defer latest.discard()
+		err = p.commit(dir, o.v, req, latest)
 	}
-	return v, nil
+	if errors.Is(err, errTaken) {
+		return o, err
+	}
+	if err != nil {
+		return o, fmt.Errorf("v%d was claimed, and its number is lost: %w", o.v, err)
+	}
+	o.made = true
+	busy, err := d.tryAdvance(p.name, o.v, false, false, latest)
+	o.latest = err == nil && !busy
+	return o, nil
 }
 
 // claimNext makes the directory of the next free number. Where the listing is
@@ -185,9 +202,10 @@ func (d *Dir) highest(dir, name string) (int, error) {
 	return top, err
 }
 
-// commit writes a claimed version. Both files are durable before manifest.json
-// gets its name, and that before it is answered.
-func (p *publishing) commit(dir string, v int, req *request) (err error) {
+// commit writes a claimed version. All files are durable before manifest.json
+// gets its name, and that before latest does. The claim needs no sync of its own:
+// it lies in the directory that latest does.
+func (p *publishing) commit(dir string, v int, req *request, latest *temporary) (err error) {
 	d, vdir := p.d, filepath.Join(dir, Version(v).String())
 	side := d.sidecar(p.name, v, p.draft)
 	defer side.discard()
@@ -204,12 +222,7 @@ func (p *publishing) commit(dir string, v int, req *request) (err error) {
 	}
 	defer record.discard()
 	d.step("manifest written")
-	claimed, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer claimed.Close()
-	files := []syncer{meta, record, claimed}
+	files := []syncer{meta, record, latest}
 	if side != nil {
 		files = append(files, side)
 	}

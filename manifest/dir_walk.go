@@ -157,6 +157,7 @@ func (d *Dir) rootThere() error {
 		return &rootError{fmt.Errorf("another, empty directory is at %s: is its file system mounted?", d.root)}
 	}
 	d.rootID = id
+	d.answers()
 	return nil
 }
 
