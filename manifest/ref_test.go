@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math"
 	"strings"
 	"testing"
 
@@ -153,7 +154,7 @@ func TestParseRefRefuses(t *testing.T) {
 }
 
 func TestParseVersion(t *testing.T) {
-	for s, want := range map[string]int{"3": 3, "v3": 3, "v05": 5, "0": 0, "v00": 0, "9223372036854775807": 1<<63 - 1} {
+	for s, want := range map[string]int{"3": 3, "v3": 3, "v05": 5, "0": 0, "v00": 0, "2147483647": math.MaxInt32} {
 		if v, ok := ParseVersion(s); !ok || int(v) != want {
 			t.Errorf("ParseVersion(%q) is %d, %v, want %d", s, v, ok, want)
 		}
