@@ -29,7 +29,7 @@ func accessByOpening(path string, fd int, mask uint32) error {
 		return err
 	}
 	try := func(path string, flags int) error {
-		fd, err := openReal(here, path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+		fd, err := openReal(here, path, flags|unix.O_NOFOLLOW)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -37,7 +37,7 @@ func accessByOpening(path string, fd int, mask uint32) error {
 	}
 	dir := a.Mode&unix.S_IFMT == unix.S_IFDIR
 	if mask&unix.R_OK != 0 || !dir && mask&unix.X_OK != 0 {
-		err = try(path, unix.O_RDONLY)
+		err = try(path, unix.O_RDONLY|unix.O_NONBLOCK)
 	}
 	if err == nil && dir && mask&unix.X_OK != 0 {
 		err = try(path+"/.", unix.O_PATH)
@@ -51,7 +51,7 @@ func accessByOpening(path string, fd int, mask uint32) error {
 				err = nil
 			}
 		} else {
-			err = try(path, unix.O_WRONLY)
+			err = try(path, unix.O_WRONLY|unix.O_NONBLOCK)
 		}
 	}
 	return err

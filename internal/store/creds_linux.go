@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -32,9 +33,7 @@ type process struct {
 }
 
 func newProcess() *process {
-	p := &process{}
-	p.uid, _ = fsid(unix.SYS_SETFSUID, math.MaxUint32)
-	p.gid, _ = fsid(unix.SYS_SETFSGID, math.MaxUint32)
+	p := &process{creds: creds{uid: fsuid(), gid: uint32(unix.Getegid())}}
 	if g, err := unix.Getgroups(); err == nil {
 		for _, g := range g {
 			p.groups = append(p.groups, uint32(g))
@@ -85,26 +84,26 @@ func (p *process) assume(c *creds) error {
 			return err
 		}
 	}
-	if err := setfsid("setfsgid", unix.SYS_SETFSGID, c.gid); err != nil {
+	if err := p.setgid(c, c.gid); err != nil {
 		return err
 	}
-	if err := setfsid("setfsuid", unix.SYS_SETFSUID, c.uid); err != nil {
+	if err := setfsuid(c.uid); err != nil {
 		return err
 	}
 	return p.capset(c.eff)
 }
 
-// restore undoes assume(c). setfsuid and setfsgid need no capability to return
-// to the real id, setgroups needs what capset brings back. Leaving fsuid 0 and
-// coming back moves capabilities, so capset comes after it.
+// restore undoes assume(c). setfsuid needs no capability to return to the real
+// id, the groups need those that capset brings back. Leaving fsuid 0 and coming
+// back moves capabilities, so capset comes after it.
 func (p *process) restore(c *creds) error {
-	if err := setfsid("setfsuid", unix.SYS_SETFSUID, p.uid); err != nil {
-		return err
-	}
-	if err := setfsid("setfsgid", unix.SYS_SETFSGID, p.gid); err != nil {
+	if err := setfsuid(p.uid); err != nil {
 		return err
 	}
 	if err := p.capset(p.eff); err != nil {
+		return err
+	}
+	if err := p.setgid(c, p.gid); err != nil {
 		return err
 	}
 	if slices.Equal(c.groups, p.groups) {
@@ -153,17 +152,32 @@ func setgroups(g []uint32) error {
 	return nil
 }
 
-// setfsid sets the id and checks that it took: the system call reports no
-// error, it returns the id that was in force before.
-func setfsid(name string, trap uintptr, to uint32) error {
-	fsid(trap, to)
-	if now, ok := fsid(trap, to); !ok || now != to || to == math.MaxUint32 {
-		return fmt.Errorf("%s %d: %w", name, to, unix.EPERM)
+// setgid sets the effective gid, and with it fsgid; unlike setfsgid it says
+// whether it did. (A thread's effective uid stays: it would let the caller set
+// its priority and affinity.)
+func (p *process) setgid(c *creds, to uint32) error {
+	if c.gid == p.gid {
+		return nil
+	}
+	const same = math.MaxUint32
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, same, uintptr(to), same); e != 0 || to == same {
+		return fmt.Errorf("setresgid %d: %w", to, cmp.Or(e, unix.EPERM))
 	}
 	return nil
 }
 
-func fsid(trap uintptr, to uint32) (was uint32, ok bool) {
-	r, _, e := unix.RawSyscall(trap, uintptr(to), 0, 0)
-	return uint32(r), e == 0
+// setfsuid sets fsuid and asks whether it took: the system call reports no
+// error, it returns the id that was in force before. An id that nobody has
+// changes nothing.
+func setfsuid(to uint32) error {
+	unix.RawSyscall(unix.SYS_SETFSUID, uintptr(to), 0, 0)
+	if now := fsuid(); now != to || to == math.MaxUint32 {
+		return fmt.Errorf("setfsuid %d: %w", to, unix.EPERM)
+	}
+	return nil
+}
+
+func fsuid() uint32 {
+	r, _, _ := unix.RawSyscall(unix.SYS_SETFSUID, math.MaxUint32, 0, 0)
+	return uint32(r)
 }

@@ -55,7 +55,8 @@ func parseMounts(b []byte, gateOf func(dev string) gate) *mountTable {
 		t.under[mountKey{m.parent, m.point}] = m
 	}
 	for _, m := range t.mounts {
-		for up := m; up != nil && !m.own; up = ids[up.parent] {
+		// Bounded, for a table read while mounts moved might have a cycle.
+		for up, n := m, 0; up != nil && !m.own && n < len(t.mounts); up, n = ids[up.parent], n+1 {
 			m.own = up.fstype == ownType
 		}
 	}
@@ -81,17 +82,18 @@ func (t *mountTable) at(name string) *mount {
 
 // step returns the mount that covers point, seen from m.
 func (t *mountTable) step(m *mount, point string) *mount {
-	for {
+	for range t.mounts {
 		parent := ""
 		if m != nil {
 			parent = m.id
 		}
 		next := t.under[mountKey{parent, point}]
-		if next == nil || next == m {
-			return m
+		if next == nil {
+			break
 		}
 		m = next
 	}
+	return m
 }
 
 // inFS returns where a path on m lies in m's file system.

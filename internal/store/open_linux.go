@@ -63,7 +63,7 @@ func openSteps(dir int, path string, flags int) (int, error) {
 			name = "."
 		}
 		fd, err := openat(at, name, how)
-		if err == unix.ENOTDIR && isLink(at, name) {
+		if err == unix.ENOTDIR && (deeper || flags&unix.O_NOFOLLOW == 0) && isLink(at, name) {
 			err = unix.ELOOP
 		}
 		if at != dir {

@@ -94,7 +94,7 @@ func (l *Local) intoOwn(w *writer, name string, stop walk) (string, error) {
 		host := l.host().mounts
 		for _, p := range host.names(m.dev, m.inFS(stop.at)) {
 			if host.at(p).own {
-				return path.Join(p, stop.rest()), nil
+				return strings.TrimSuffix(p+"/"+stop.rest(), "/"), nil // not joined: ".." after a link is not ours to fold
 			}
 		}
 	}
