@@ -37,7 +37,7 @@ type requestHandle struct {
 	failed  error
 	content []byte // what a read gives
 	base    int64  // the offset at which content starts for this reader
-	reading bool
+	next    int64  // where this reader would go on; 0: it has not begun
 }
 
 // parseBudget is how many bytes are parsed early, to refuse what cannot become a
@@ -88,7 +88,7 @@ func (h *requestHandle) try(ctx context.Context, last bool) error {
 
 func (h *requestHandle) end(content []byte, err error) {
 	h.done, h.failed, h.content, h.text = true, err, content, nil
-	h.reading = false
+	h.next = 0
 }
 
 // Flush commits a request that lacks only its end. A flush comes with every close
@@ -115,16 +115,19 @@ func (h *requestHandle) Flush(ctx context.Context) error {
 func (h *requestHandle) Read(_ context.Context, p []byte, off int64) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.reading {
-		h.reading, h.base = true, 0
-		if h.written > 0 && off == h.written {
-			h.base = off
-		}
+	switch {
+	case off == 0:
+		h.base = 0
+	case off != h.next && off == h.written:
+		h.base = off
 	}
+	h.next = off
 	if off -= h.base; off < 0 || off >= int64(len(h.content)) {
 		return 0, nil
 	}
-	return copy(p, h.content[off:]), nil
+	n := copy(p, h.content[off:])
+	h.next += int64(n)
+	return n, nil
 }
 
 func (h *requestHandle) Size() int64 {
