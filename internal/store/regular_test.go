@@ -1,0 +1,59 @@
+//go:build linux
+
+package store
+
+import (
+	"bytes"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestReadRegular(t *testing.T) {
+	dir := openDir(t)
+	file := mkfile(t, dir+"/d/f", 0o644)
+	size := int64(len(file))
+	must(t, os.Symlink("d", dir+"/dlink"))
+	must(t, os.Symlink("f", dir+"/d/flink"))
+	must(t, os.Symlink("/proc/self", dir+"/self"))
+	must(t, unix.Mkfifo(dir+"/fifo", 0o644))
+	big := bytes.Repeat([]byte("0123456789"), 100000)
+	must(t, os.WriteFile(dir+"/big", big, 0o644))
+	must(t, os.WriteFile(dir+"/empty", nil, 0o644))
+	for _, c := range []struct {
+		path string
+		max  int64
+		want error
+		data string
+	}{
+		{file, size, nil, file}, {file, 1 << 20, nil, file}, {dir + "/dlink/f", size, nil, file}, {dir + "/big", 1e6, nil, string(big)},
+		{dir + "/empty", 0, nil, ""},
+		{file, size - 1, syscall.EFBIG, ""}, {dir + "/d/flink", size, syscall.ELOOP, ""}, {dir + "/fifo", 10, syscall.EINVAL, ""}, {dir, 10, syscall.EINVAL, ""},
+		{"/dev/zero", 10, syscall.EINVAL, ""}, {dir + "/none", 10, os.ErrNotExist, ""},
+		{"/proc/version", 4096, syscall.EPERM, ""}, {dir + "/self/environ", 1 << 20, syscall.EPERM, ""}, {dir + "/self/cwd/doc.go", 1 << 20, syscall.ELOOP, ""},
+		{"/sys/kernel/mm/transparent_hugepage/enabled", 10, syscall.EFBIG, ""}, // says 4096, fewer
+	} {
+		b, a, err := ReadRegular(c.path, c.max)
+		wantErr(t, c.path, err, c.want)
+		if c.want == nil && (string(b) != c.data || a.Size != int64(len(c.data))) {
+			t.Errorf("%s: %d bytes, size %d; want %d", c.path, len(b), a.Size, len(c.data))
+		}
+	}
+}
+
+// TestReadRegularGrowing: a file whose size says less than it has.
+func TestReadRegularGrowing(t *testing.T) {
+	if b, _, err := ReadRegular("/sys/kernel/mm/transparent_hugepage/enabled", 1<<16); err != nil || len(b) == 0 {
+		t.Skipf("needs a file in sysfs: %v", err)
+	}
+	b, _, err := ReadRegular("/sys/kernel/notes", 1<<20)
+	if err != nil {
+		t.Skipf("needs /sys/kernel/notes: %v", err)
+	}
+	want, _ := os.ReadFile("/sys/kernel/notes")
+	if !bytes.Equal(b, want) {
+		t.Errorf("%d bytes, want %d", len(b), len(want))
+	}
+}
