@@ -2,63 +2,35 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
 // completed prints upstream's completion panel to standard error, where it goes
 // there too: standard output is for what the next program reads.
-func (a *app) completed(r *manifest.Request, res *resolver.Result) {
+func (a *app) completed(cfg *config.Config, r *manifest.Request, res *resolver.Result) {
 	w := a.err
 	if onTerminal(a.out) {
 		w = a.out
+	}
+	if !onTerminal(w) {
+		return
 	}
 	ref := fmt.Sprintf("%s:v%d", clean(res.Name), res.Version)
 	lines := []string{
 		"art://" + ref, "",
 		"Path:     " + clean(res.Path),
 		"Manifest: " + clean(res.Manifest),
+		"W&B:      " + wandbState(cfg),
 	}
 	if m := metrics(r); m != "" {
 		lines = append(lines, "Metrics:  "+m)
 	}
-	title := "Logged (" + clean(res.Name) + ")"
-	if !onTerminal(w) {
-		return
-	}
-	panelBox(w, title, lines)
-}
-
-// panelBox draws lines in a frame with the title in its upper edge, as rich does.
-func panelBox(w io.Writer, title string, lines []string) {
-	inner := len([]rune(title)) + 4
-	for _, l := range lines {
-		inner = max(inner, len([]rune(l)))
-	}
-	if n := width(w); n > 4 {
-		inner = min(inner, n-4)
-	}
-	fmt.Fprintf(w, "╭── %s %s╮\n", title, strings.Repeat("─", max(0, inner-len([]rune(title))-2)))
-	for _, l := range lines {
-		for _, part := range wrap(l, inner) {
-			fmt.Fprintf(w, "│ %s%s │\n", part, strings.Repeat(" ", inner-len([]rune(part))))
-		}
-	}
-	fmt.Fprintf(w, "╰%s╯\n", strings.Repeat("─", inner+2))
-}
-
-func wrap(s string, n int) []string {
-	r := []rune(s)
-	var out []string
-	for len(r) > n {
-		out = append(out, string(r[:n]))
-		r = r[n:]
-	}
-	return append(out, string(r))
+	box(w, "Logged ("+res.Name+")", lines)
 }
 
 // metrics are the numbers of a request, spelled as upstream's panel does.

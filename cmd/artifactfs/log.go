@@ -166,6 +166,6 @@ func (a *app) log(c *cobra.Command, k *core, name string, r *manifest.Request, n
 	if !onTerminal(a.out) {
 		fmt.Fprintf(a.out, "%s:v%d\t%s\n", clean(res.Name), res.Version, clean(res.Manifest))
 	}
-	a.completed(r, res)
+	a.completed(k.cfg, r, res)
 	return nil
 }

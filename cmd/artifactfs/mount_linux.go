@@ -97,6 +97,7 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 	if err := mayShare(s); err != nil {
 		return err
 	}
+	pruneStates()
 	lk, done, err := a.claim(s)
 	if err != nil || done {
 		return err

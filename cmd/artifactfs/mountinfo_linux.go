@@ -157,3 +157,14 @@ func userAllowOther() bool {
 	}
 	return false
 }
+
+// pruneStates removes the state of mounts that are gone with all that served
+// them. Where the machine was restarted or a container ended, nobody else does.
+func pruneStates() {
+	for _, s := range states() {
+		if filepath.Dir(s.file) == runDir() && !s.held() && check(s.Dir) == notMounted {
+			_ = os.Remove(s.file)
+			_ = os.Remove(s.lockFile())
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 )
 
@@ -61,10 +62,8 @@ func panel(w io.Writer, title string, sections []section) {
 	}
 	l := list.NewWriter()
 	l.SetStyle(list.StyleConnectedLight)
-	l.AppendItem(title)
-	l.Indent()
 	for _, s := range sections {
-		if s.Title != "" {
+		if s.Title != "" && len(s.Fields) > 0 {
 			l.AppendItem(s.Title)
 			l.Indent()
 		}
@@ -75,26 +74,33 @@ func panel(w io.Writer, title string, sections []section) {
 		for _, f := range s.Fields {
 			l.AppendItem(fmt.Sprintf("%-*s %s", pad, f.Key+":", clean(f.Value)))
 		}
-		if s.Title != "" {
+		if s.Title != "" && len(s.Fields) > 0 {
 			l.UnIndent()
 		}
 	}
-	box(w, "", l.Render())
+	box(w, title, strings.Split(l.Render(), "\n"))
 }
 
-// box draws a rounded frame around text.
-func box(w io.Writer, title, text string) {
-	t := table.NewWriter()
-	style := table.StyleRounded
-	if n := width(w); n > 0 {
-		style.Size.WidthMax = n
+// box draws lines in a frame with the title in its upper edge, as upstream's
+// panels have it. A line that is too long for the terminal goes on in the next:
+// paths are there to be read whole.
+func box(w io.Writer, title string, lines []string) {
+	title = clean(title)
+	inner := text.StringWidth(title) + 4
+	for _, l := range lines {
+		inner = max(inner, text.StringWidth(l))
 	}
-	t.SetStyle(style)
-	if title != "" {
-		t.SetTitle("%s", title)
+	if n := width(w); n > 20 {
+		inner = min(inner, n-4)
 	}
-	t.AppendRow(table.Row{text})
-	fmt.Fprintln(w, t.Render())
+	title = text.Trim(title, max(0, inner-4))
+	fmt.Fprintf(w, "╭── %s %s╮\n", title, strings.Repeat("─", max(0, inner-text.StringWidth(title)-2)))
+	for _, l := range lines {
+		for part := range strings.SplitSeq(text.WrapHard(l, inner), "\n") {
+			fmt.Fprintf(w, "│ %s │\n", text.Pad(part, inner, ' '))
+		}
+	}
+	fmt.Fprintf(w, "╰%s╯\n", strings.Repeat("─", inner+2))
 }
 
 // grid prints rows: a table with a header on a terminal, tab-separated lines
@@ -113,9 +119,6 @@ func grid(w io.Writer, header []string, rows [][]string) {
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft = ""
-	if n := width(w); n > 0 {
-		style.Size.WidthMax = n
-	}
 	t.SetStyle(style)
 	h := table.Row{}
 	for _, c := range header {

@@ -213,7 +213,10 @@ func (a *app) printStatus(d *statusDoc) {
 	if d.Restarts > 0 {
 		serving += fmt.Sprintf(", brought back %d times, last %s", d.Restarts, d.LastDeath)
 	}
-	head := section{Fields: []field{{"mountpoint", d.Mountpoint}, {"state", serving}}}
+	head := section{Fields: []field{{"state", serving}}}
+	if !onTerminal(a.out) { // where it is not the panel's title
+		head.Fields = append([]field{{"mountpoint", d.Mountpoint}}, head.Fields...)
+	}
 	r := report{WandB: d.WandB, Disabled: d.Disabled, Lane: d.Lane, Why: d.Why, Shared: d.Shared, DataRoots: d.DataRoots, LogFile: d.LogFile}
 	stores := section{Title: "artifacts"}
 	for _, s := range d.Stores {
