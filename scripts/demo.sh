@@ -38,7 +38,7 @@ try "artifactfs ls $mnt"
 
 say "Data is read where a config names it"
 try "cat $mnt/nano3-sft-data/latest/train/00.jsonl"
-try "cat $mnt/.fields/nano3-sft-data/latest/pack_size; echo"
+try "cat $mnt/.fields/nano3-sft-data/latest/pack_size"
 
 say "A checkpoint version shows its own iteration, though every version shares one save_dir"
 try "cd $mnt/nano3-sft-model; head v1/*.txt v1/iter_*/*"

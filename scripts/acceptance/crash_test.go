@@ -53,10 +53,7 @@ func TestKillDuringLogs(t *testing.T) {
 		close(stop)
 		writers.Wait()
 		next += 40000
-		eventually(t, comeback, fmt.Sprintf("round %d: the mount is back", round), func() error {
-			_, err := os.ReadDir(s.Mnt)
-			return err
-		})
+		s.back(fmt.Sprint("in round ", round))
 		n, err := s.log(name, request(dir, "next", round))
 		if err != nil {
 			t.Fatalf("round %d: the next log: %v", round, err)
@@ -262,10 +259,7 @@ func (s *site) killAt(calls string, when int, busy func(k int)) bool {
 	tracer.Wait()
 	dead := syscall.Kill(pid, 0) != nil
 	if dead {
-		eventually(s.t, comeback, "the mount is back after a kill at "+calls, func() error {
-			_, err := os.ReadDir(s.Mnt)
-			return err
-		})
+		s.back("after a kill at " + calls)
 	}
 	return dead
 }

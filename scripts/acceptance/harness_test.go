@@ -285,6 +285,15 @@ func (s *site) kill() {
 	must(s.t, syscall.Kill(s.daemon(), syscall.SIGKILL))
 }
 
+// back waits for the mount to answer again. The bare directory below it answers too, in between, and does not count.
+func (s *site) back(when string) time.Duration {
+	s.t.Helper()
+	return eventually(s.t, comeback, "the mount is back "+when, func() error {
+		_, err := os.Lstat(s.path(".artifactfs"))
+		return err
+	})
+}
+
 // mountsBelow lists the mount points at and below dir that a process sees, in the order they were made.
 func mountsBelow(pid, dir string) []string {
 	text, _ := os.ReadFile("/proc/" + pid + "/mountinfo")

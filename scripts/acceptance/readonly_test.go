@@ -68,8 +68,8 @@ func changesOf(path string, info os.FileInfo) map[string]func() error {
 		"lchown": func() error { return os.Lchown(path, 1, 1) },
 	}
 	if parentIsOurs(path) {
-		changes["rename"] = func() error { return os.Rename(path, parent+"/other-name") }
-		changes["rename over"] = func() error { return os.Rename(path, parent+"/v1") }
+		changes["rename"] = func() error { return unix.Rename(path, parent+"/other-name") }
+		changes["rename over"] = func() error { return unix.Rename(path, parent+"/top.txt") }
 		changes["link"] = func() error { return os.Link(path, parent+"/other-name") }
 		changes["rmdir or unlink"] = func() error {
 			if info.IsDir() {
@@ -78,9 +78,10 @@ func changesOf(path string, info os.FileInfo) map[string]func() error {
 			return unix.Unlink(path)
 		}
 		if info.IsDir() {
-			delete(changes, "link") // EPERM for a directory, on every file system
+			delete(changes, "link")        // EPERM for a directory, on every file system
+			delete(changes, "rename over") // ENOTDIR
 		}
-		if filepath.Base(path) == "v1" {
+		if filepath.Base(path) == "top.txt" {
 			delete(changes, "rename over") // onto itself is nothing to do
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// privateData is one version that alice may read and bob may not, and the rule that keeps bob out.
+// privateData is a way to keep bob from data that alice may read.
 type privateData struct {
 	name  string
-	setup string // run in data_roots; the data is in ./NAME/in/data, and NAME/in is an ancestor
+	setup string // run in data_roots; the data is in ./$1/in/data
 	bob   bool   // bob may read after all
 }
 
@@ -33,54 +33,85 @@ var privacies = []privateData{
 func TestTwoUsersThreeNamespaces(t *testing.T) {
 	needProgram(t, "setfacl", "setpriv", "nsenter", "unshare")
 	lanes(t, func(t *testing.T, s *site) {
-		for i, p := range privacies {
-			name := fmt.Sprint("private-", i)
-			dir := s.data(name+"/in/data", map[string]string{"secret.txt": "secret", "sub/deep.txt": "secret"})
-			s.publish(name, 1, dir)
-			cmd := s.command("sh", "-euc", p.setup, "sh", name)
-			cmd.Dir = s.Data
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v %s", p.setup, err, out)
-			}
-		}
 		spaces := []*namespace{s.namespace("host"), s.namespace("slave"), s.namespace("private")}
-		for _, order := range [][]int{{alice, bob, alice}, {bob, alice, bob}, {root, bob, alice}} {
-			for _, ns := range spaces {
-				for i, p := range privacies {
-					for _, uid := range order {
-						checkUser(t, s, ns, uid, p, fmt.Sprint("private-", i))
-					}
+		for i, order := range [][]int{{alice, bob, alice}, {bob, alice, bob}, {root, bob, alice}} {
+			prefix := fmt.Sprint("first-is-", order[0], "-") // data of its own: nobody has looked yet
+			s.makePrivate(prefix)
+			for turn := range spaces {
+				ns := spaces[(i+turn)%len(spaces)]
+				for _, uid := range order {
+					s.checkUser(ns, uid, prefix)
 				}
 			}
 		}
 	})
 }
 
-// checkUser compares what a user gets through the mount with what is promised, and with what the user gets at the data itself.
-func checkUser(t *testing.T, s *site, ns *namespace, uid int, p privateData, name string) {
-	t.Helper()
-	version, direct := s.path(name, "v1"), filepath.Join(s.Data, name, "in/data")
-	probes := map[string]string{
-		"read":         `cat '%s'/secret.txt`,
-		"read deeper":  `cat '%s'/sub/deep.txt`,
-		"list":         `ls '%s'/`,
-		"stat":         `stat -L -c '%%s %%a %%u' '%s'/secret.txt`,
-		"stat deeper":  `stat -L -c '%%s %%a %%u' '%s'/sub/deep.txt`,
-		"enter":        `cd '%s'/ && cd sub`,
-		"access":       `test -r '%s'/secret.txt`,
-		"find":         `find '%s'/ -type f -printf '%%P %%s\n' | sort`,
-		"guess a name": `ls '%s'/no-such-file 2>&1 | grep -o 'Permission denied\|No such file'`,
-	}
-	for what, script := range probes {
-		got, gotErr := ns.run(uid, "{ "+fmt.Sprintf(script, version)+"; } 2>/dev/null")
-		want, wantErr := ns.run(uid, "{ "+fmt.Sprintf(script, direct)+"; } 2>/dev/null")
-		if got != want || (gotErr == nil) != (wantErr == nil) {
-			t.Errorf("%s, uid %d in namespace %s, %s: %q (%v) through the mount, %q (%v) without it", p.name, uid, ns, what, got, gotErr, want, wantErr)
+func (s *site) makePrivate(prefix string) {
+	s.t.Helper()
+	for i, p := range privacies {
+		name := fmt.Sprint(prefix, i)
+		dir := s.data(name+"/in/data", map[string]string{"secret.txt": "secret", "sub/deep.txt": "secret"})
+		s.publish(name, 1, dir)
+		cmd := s.command("sh", "-euc", p.setup, "sh", name)
+		cmd.Dir = s.Data
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Fatalf("%s: %v %s", p.setup, err, out)
 		}
 	}
-	if text, _ := ns.run(uid, "cat '"+version+"/secret.txt' 2>/dev/null"); (text == "secret") != (uid != bob || p.bob) {
-		t.Errorf("%s, uid %d in namespace %s: secret.txt gives %q", p.name, uid, ns, text)
+}
+
+// probes are what a user might learn something by; each prints what was learnt, or fails.
+var probes = []string{
+	`cat "$1"/secret.txt`,
+	`cat "$1"/sub/deep.txt`,
+	`ls "$1"/`,
+	`stat -L -c '%s %a %u' "$1"/secret.txt`,
+	`stat -L -c '%s %a %u' "$1"/sub/deep.txt`,
+	`cd "$1"/ && cd sub && pwd -P | sed 's|.*/||'`,
+	`test -r "$1"/secret.txt`,
+	`find "$1"/ -type f -printf '%P %s\n' | sort`,
+	`ls "$1"/no-such-file 2>&1 | grep -o 'Permission denied\|No such file'`,
+}
+
+// checkUser compares what a user gets through the mount with what that user gets at the data itself, and with what is promised.
+func (s *site) checkUser(ns *namespace, uid int, prefix string) {
+	s.t.Helper()
+	through := s.learn(ns, uid, func(i int) string { return s.path(fmt.Sprint(prefix, i), "v1") })
+	direct := s.learn(ns, uid, func(i int) string { return filepath.Join(s.Data, fmt.Sprint(prefix, i), "in/data") })
+	for i, p := range privacies {
+		for k, probe := range probes {
+			if got, want := through[i][k], direct[i][k]; got != want {
+				s.t.Errorf("%s%s, uid %d in namespace %s: %s: %q through the mount, %q without it", prefix, p.name, uid, ns, probe, got, want)
+			}
+		}
+		if may := uid != bob || p.bob; (through[i][0] == "secret, 0") != may {
+			s.t.Errorf("%s%s, uid %d in namespace %s: secret.txt gives %q", prefix, p.name, uid, ns, through[i][0])
+		}
 	}
+}
+
+// learn runs all probes on all places in one shell, and returns their output and exit status by place and probe.
+func (s *site) learn(ns *namespace, uid int, place func(i int) string) [][]string {
+	s.t.Helper()
+	var script strings.Builder
+	for i := range privacies {
+		fmt.Fprintf(&script, "set -- '%s'\n", place(i))
+		for _, probe := range probes {
+			fmt.Fprintf(&script, "( %s ) 2>/dev/null; echo \", $?|\"\n", probe)
+		}
+	}
+	out, err := ns.command(uid, "sh", "-c", script.String()).Output()
+	must(s.t, err)
+	answers := strings.Split(string(out), "|\n")
+	if len(answers) != len(privacies)*len(probes)+1 {
+		s.t.Fatalf("%d answers to %d probes: %s", len(answers), len(privacies)*len(probes), out)
+	}
+	learnt := make([][]string, len(privacies))
+	for i := range learnt {
+		learnt[i] = answers[i*len(probes) : (i+1)*len(probes)]
+	}
+	return learnt
 }
 
 // A right that was taken away while the mount had it cached is lost through the mount too; one that was given counts.
