@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -122,6 +124,31 @@ func (c *core) status(context.Context) *statusDoc {
 		doc.version(m.Name, m.Version).Missing = m.Path
 	}
 	return doc
+}
+
+// warn adds what is odd about the versions in use: a latest that had to be
+// guessed, a retired version that is still read. A store that does not answer at
+// once is left alone: the status is most wanted then.
+func (c *core) warn(ctx context.Context, doc *statusDoc) {
+	if c.dir == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	listings := map[string]*manifest.Listing{}
+	for _, v := range doc.Versions {
+		l, known := listings[v.Name]
+		if !known && len(listings) < 100 && ctx.Err() == nil {
+			l, _ = c.dir.Versions(ctx, v.Name)
+			listings[v.Name] = l
+			if l != nil && l.Warning != "" {
+				doc.Warnings = append(doc.Warnings, v.Name+": "+l.Warning)
+			}
+		}
+		if l != nil && slices.Contains(l.Retired, v.Version) {
+			doc.Warnings = append(doc.Warnings, fmt.Sprintf("%s:v%d is retired and in use", v.Name, v.Version))
+		}
+	}
 }
 
 // open opens the core for a command without a mount, and returns its arguments

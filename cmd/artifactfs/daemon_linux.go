@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"artifactfs.dev/artifactfs/fs"
 	"artifactfs.dev/artifactfs/resolver"
 )
@@ -44,6 +46,7 @@ func (d *daemon) status(ctx context.Context) any {
 	doc.Started, doc.Restarts, doc.LastDeath = d.s.Started, d.s.Restarts, d.s.LastDeath
 	doc.LogFile = d.s.LogFile
 	doc.Shared = d.s.Options.AllowOther
+	doc.Kernel = kernelRelease()
 	if srv := d.server.Load(); srv != nil {
 		st := srv.Status()
 		doc.Lane, doc.Why = st.Lane, st.Why
@@ -54,5 +57,14 @@ func (d *daemon) status(ctx context.Context) any {
 			doc.Refused = append(doc.Refused, refusal{dev, why})
 		}
 	}
+	d.core.warn(ctx, doc)
 	return doc
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
 }

@@ -221,10 +221,28 @@ func (a *app) prepareRoot(cfg *config.Config) error {
 			return fmt.Errorf("the embedded store: %w", err)
 		}
 		fmt.Fprintf(a.err, "artifactfs: no configuration found: using the embedded store %s\n", cfg.Root)
-	} else if _, err := os.Stat(cfg.Root); cfg.Root != "" && err != nil {
+	} else if err := reachable(cfg.Root); err != nil {
 		fmt.Fprintf(a.err, "artifactfs: the manifest root cannot be read now: %v\n", err)
 	}
 	return nil
+}
+
+// reachable looks at a root, which may hang: that must not keep us from mounting.
+func reachable(root string) error {
+	if root == "" {
+		return nil
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := os.Stat(root)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(2 * time.Second):
+		return fmt.Errorf("%s does not answer", root)
+	}
 }
 
 // mountBackground starts the supervisor and waits until it says the tree can be
@@ -264,6 +282,9 @@ func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
 		_ = cmd.Wait()
 		s.remove()
 		if msg := strings.TrimSpace(string(answer)); msg != "" {
+			if strings.Contains(msg, "fusermount") { // what it said went to the log
+				msg += "; see " + logName
+			}
 			return errors.New(msg)
 		}
 		return fmt.Errorf("mount %s: the daemon died before it was ready; see %s", s.Dir, logName)

@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,24 +61,29 @@ func runDirs() []string {
 	if dirs[0] != "/run/artifactfs" && os.Getenv(runDirVar) == "" {
 		dirs = append(dirs, "/run/artifactfs")
 	}
-	return dirs
+	return slices.DeleteFunc(dirs, func(d string) bool { return ownDir(d) != nil })
 }
 
-// makeRunDir makes the run directory. One in /tmp may have been made by somebody
-// else to have us write where they like.
+// ownDir refuses a directory that somebody else than we or root could have put
+// files into: one in /tmp may have been made to have us read or write them.
+func ownDir(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return fmt.Errorf("%s is not a directory that only we can write; remove it, or set XDG_RUNTIME_DIR", dir)
+	}
+	return nil
+}
+
+// makeRunDir makes the run directory.
 func makeRunDir() (string, error) {
 	dir := runDir()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w; name another place in %s", err, runDirVar)
 	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return "", &os.PathError{Op: "lstat", Path: dir, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
-		return "", fmt.Errorf("%s is not a directory of our own that only we can write; remove it, or set XDG_RUNTIME_DIR", dir)
-	}
-	return dir, nil
+	return dir, ownDir(dir)
 }
 
 // stateName is the file name for a mount point: readable, and unique.
@@ -165,7 +172,7 @@ func lock(dir string) (f *os.File, ok bool, err error) {
 	}
 	path := filepath.Join(run, stateName(dir)+".lock")
 	for {
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) // others must not be able to hold it
 		if err != nil {
 			return nil, false, err
 		}
@@ -190,9 +197,13 @@ func lock(dir string) (f *os.File, ok bool, err error) {
 // lockFile is the lock that belongs to a state file.
 func (s *state) lockFile() string { return strings.TrimSuffix(s.file, ".json") + ".lock" }
 
-// held says whether somebody holds the state's lock.
+// held says whether somebody holds the state's lock: whether the mount is served,
+// or about to be. Of another user's mount we only see the processes.
 func (s *state) held() bool {
 	f, err := os.Open(s.lockFile())
+	if errors.Is(err, os.ErrPermission) {
+		return isOurs(s.Supervisor) || isOurs(s.Daemon)
+	}
 	if err != nil {
 		return false
 	}
@@ -217,4 +228,14 @@ func sameMount(a, b *state) bool {
 // alive says whether a process exists.
 func alive(pid int) bool {
 	return pid > 0 && unix.Kill(pid, 0) != unix.ESRCH
+}
+
+// isOurs guards against a number that another program has by now.
+func isOurs(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	name, _, _ := strings.Cut(string(cmdline), "\x00")
+	return err == nil && strings.Contains(filepath.Base(name), "artifactfs")
 }

@@ -23,6 +23,7 @@ type statusDoc struct {
 	LastDeath  string           `json:"last_death,omitempty"`
 	LogFile    string           `json:"log_file,omitempty"`
 	Build      string           `json:"build,omitempty"`
+	Kernel     string           `json:"kernel,omitempty"`
 	Stores     []storeStatus    `json:"stores"`
 	WandB      string           `json:"wandb,omitempty"`
 	Disabled   string           `json:"disabled,omitempty"`

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -175,14 +174,4 @@ func kill(pid int) {
 	if isOurs(pid) {
 		_ = unix.Kill(pid, syscall.SIGKILL)
 	}
-}
-
-// isOurs guards against a number that another program has by now.
-func isOurs(pid int) bool {
-	if pid <= 0 {
-		return false
-	}
-	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	name, _, _ := strings.Cut(string(cmdline), "\x00")
-	return err == nil && strings.Contains(filepath.Base(name), "artifactfs")
 }
