@@ -160,7 +160,7 @@ func (a *app) alreadyMounted(old, s *state) error {
 		return fmt.Errorf("%s is already mounted, with another configuration; artifactfs umount %s first, or see artifactfs status %s", s.Dir, s.Dir, s.Dir)
 	}
 	if a.json {
-		return a.printJSON(mountReport{Dir: s.Dir, Already: true, report: newReport(old)})
+		return a.printJSON(mountReport{Dir: s.Dir, Already: true, report: askReport(old)})
 	}
 	fmt.Fprintf(a.out, "%s is already mounted\n", s.Dir)
 	return nil
@@ -292,7 +292,7 @@ func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
 	if now, err := readState(s.file); err == nil {
 		s = now
 	}
-	return a.reportMount(s)
+	return a.reportMount(s.Dir, askReport(s))
 }
 
 // ready is what comes through the pipe when the tree can be read; anything else

@@ -36,13 +36,19 @@ func wandbState(c *config.Config) string {
 	return "off"
 }
 
-// newReport describes a mount, with its lane if it answers already.
+// newReport describes what is to be mounted.
 func newReport(s *state) report {
 	c := s.Config
-	r := report{
+	return report{
 		Manifest: c.Root, WandB: wandbState(c), Disabled: c.Disabled, Config: c.File,
 		Lane: c.Data, Shared: s.Options.AllowOther, DataRoots: c.DataRoots, LogFile: s.LogFile,
 	}
+}
+
+// askReport describes a mount that is served by another process, which knows the
+// lane. A daemon must not ask itself: it would keep its own mount busy.
+func askReport(s *state) report {
+	r := newReport(s)
 	var doc statusDoc
 	if b, err := os.ReadFile(filepath.Join(s.Dir, ".artifactfs", "status")); err == nil && json.Unmarshal(b, &doc) == nil && doc.Lane != "" {
 		r.Lane, r.Why = doc.Lane, doc.Why
@@ -52,12 +58,11 @@ func newReport(s *state) report {
 
 // reportMount prints what upstream prints when a job is submitted: the artifact
 // stores, and beside them what is new here.
-func (a *app) reportMount(s *state) error {
-	r := newReport(s)
+func (a *app) reportMount(dir string, r report) error {
 	if a.json {
-		return a.printJSON(mountReport{Dir: s.Dir, report: r})
+		return a.printJSON(mountReport{Dir: dir, report: r})
 	}
-	panel(a.out, s.Dir, r.sections())
+	panel(a.out, dir, r.sections())
 	return nil
 }
 

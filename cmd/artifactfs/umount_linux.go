@@ -96,7 +96,7 @@ func orderlyOff(dir string, s *state) error {
 			// Either nobody watches it, or a supervisor is about to mount again:
 			// stopping that is all there is to do.
 			stop(s)
-			if s == nil {
+			if s == nil || !s.held() {
 				if err := detach(dir); err != nil {
 					return err
 				}
