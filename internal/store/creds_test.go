@@ -136,6 +136,8 @@ func TestAccessAgrees(t *testing.T) {
 func TestNoPowersLeft(t *testing.T) {
 	needRoot(t)
 	other := start(t, nil, "sleep", "1000")
+	target := t.TempDir() // a test that fails must not take /tmp from the machine
+	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
 	l := NewLocal(&Options{AsCaller: true})
 	for _, pid := range []int{startAs(t, nobody), 0} {
 		err := l.Do(ctxOf(nobody, pid), "/tmp", func() error {
@@ -144,7 +146,7 @@ func TestNoPowersLeft(t *testing.T) {
 					t.Errorf("nobody reads %d bytes of %s of a root process", len(b), f)
 				}
 			}
-			return unix.Mount("none", "/tmp", "tmpfs", 0, "")
+			return unix.Mount("none", target, "tmpfs", 0, "")
 		})
 		wantErr(t, "mount as nobody", err, syscall.EPERM)
 	}
@@ -177,7 +179,7 @@ func TestHookCredentials(t *testing.T) {
 	before := countFDs(t)
 	_, _, err = l.OpenWith(ctxOf(nobody, 0), file, func(int, Attr) error { return syscall.ELOOP })
 	wantErr(t, "a hook that fails", err, syscall.ELOOP)
-	if after := countFDs(t); after != before {
+	if after := countFDs(t); after > before {
 		t.Errorf("a hook that fails leaves %d files open", after-before)
 	}
 }
@@ -272,13 +274,11 @@ func TestStuckThreadEnds(t *testing.T) {
 		})
 	}()
 	<-done
-	if tid != 0 && tid != os.Getpid() {
-		eventually(t, "the thread is gone", func() bool {
-			_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid))
-			return err != nil
-		})
-		checkThreads(t, want)
-	}
+	eventually(t, "the thread is gone", func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid))
+		return err != nil
+	})
+	checkThreads(t, want)
 }
 
 func TestSkipsTheSwitch(t *testing.T) {
