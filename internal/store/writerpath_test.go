@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,11 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// The first thread is kept out of the work, as a daemon should keep it: what
+// /proc/PID says of a process is what it says of that thread, and changing its
+// ids clears its parent-death signal.
+func init() { runtime.LockOSThread() }
 
 // TestMain turns this program into a writer when told so.
 func TestMain(m *testing.M) {
@@ -159,7 +165,7 @@ func TestWriterPath(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), in(c.words)) {
 				t.Errorf("%s, %s: %v; want %q in it", c.who, c.path, err, in(c.words))
 			}
-			if after := countFDs(t); after != before {
+			if after := countFDs(t); after > before {
 				t.Errorf("%s, %s: %d files left open", c.who, c.path, after-before)
 			}
 		}
