@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -135,10 +136,11 @@ func grid(w io.Writer, header []string, rows [][]string) {
 	fmt.Fprintln(w, t.Render())
 }
 
-// clean keeps what others named from moving the cursor or breaking lines.
+// clean keeps what others named from moving the cursor, breaking lines, or
+// turning the direction of the text.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

@@ -52,9 +52,9 @@ func exitCode(err error) int {
 	return 1
 }
 
-// oneLine keeps an error on one line: names in it may hold newlines.
+// oneLine keeps an error on one line, whatever names are in it.
 func oneLine(err error) string {
-	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\x1b", `\e`).Replace(strings.TrimSpace(err.Error()))
+	return clean(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "))
 }
 
 // run is the program: os.Args in, error out.

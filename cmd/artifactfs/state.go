@@ -55,13 +55,18 @@ func runDir() string {
 
 const runDirVar = "ARTIFACTFS_RUN_DIR"
 
-// runDirs are the places where this user can see state files, its own first.
+// runDirs are the places to look for state files, this user's own first.
 func runDirs() []string {
 	dirs := []string{runDir()}
 	if dirs[0] != "/run/artifactfs" && os.Getenv(runDirVar) == "" {
 		dirs = append(dirs, "/run/artifactfs")
 	}
-	return slices.DeleteFunc(dirs, func(d string) bool { return ownDir(d) != nil })
+	return dirs
+}
+
+// stateDirs are those of them whose content can be believed.
+func stateDirs() []string {
+	return slices.DeleteFunc(runDirs(), func(d string) bool { return ownDir(d) != nil })
 }
 
 // ownDir refuses a directory that somebody else than we or root could have put
@@ -128,13 +133,13 @@ func readState(file string) (*state, error) {
 
 // findState returns the state of the mount at dir, in any run directory we see.
 func findState(dir string) (*state, error) {
-	var first error
-	for _, d := range runDirs() {
+	first := os.ErrNotExist
+	for _, d := range stateDirs() {
 		s, err := readState(filepath.Join(d, stateName(dir)+".json"))
 		if err == nil {
 			return s, nil
 		}
-		if first == nil {
+		if !errors.Is(err, os.ErrNotExist) {
 			first = err
 		}
 	}
@@ -144,7 +149,7 @@ func findState(dir string) (*state, error) {
 // states returns every mount's state that can be read, live or not.
 func states() []*state {
 	var out []*state
-	for _, d := range runDirs() {
+	for _, d := range stateDirs() {
 		files, _ := filepath.Glob(filepath.Join(d, "*.json"))
 		for _, f := range files {
 			if s, err := readState(f); err == nil {

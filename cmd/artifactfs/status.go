@@ -94,18 +94,20 @@ func (a *app) statusAll() error {
 	if err != nil {
 		return err
 	}
+	for _, s := range states() { // mounts that are just coming back
+		if s.held() {
+			points = append(points, s.Dir)
+		}
+	}
 	docs := []*statusDoc{}
 	seen := map[string]bool{}
 	for _, p := range points {
-		if !seen[p] {
-			seen[p] = true
-			docs = append(docs, gatherStatus(p))
+		if seen[p] {
+			continue
 		}
-	}
-	for _, s := range states() { // mounts that are just coming back
-		if !seen[s.Dir] && s.held() {
-			seen[s.Dir] = true
-			docs = append(docs, gatherStatus(s.Dir))
+		seen[p] = true
+		if d := gatherStatus(p); d != nil { // it may be gone by now
+			docs = append(docs, d)
 		}
 	}
 	if a.json {
