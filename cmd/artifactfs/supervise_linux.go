@@ -149,7 +149,8 @@ func (v *supervisor) wait(d *exec.Cmd) (err error, stopped bool) {
 }
 
 // backOff waits before another start: not at all the first time, then longer the
-// more daemons die young. It reports whether it was told to stop.
+// more daemons die young, up to a second: the mount is promised back within two.
+// It reports whether it was told to stop.
 func (v *supervisor) backOff(began time.Time) (stop bool) {
 	if time.Since(began) > 30*time.Second {
 		v.pause = 0
@@ -159,7 +160,7 @@ func (v *supervisor) backOff(began time.Time) (stop bool) {
 		return true
 	case <-time.After(v.pause):
 	}
-	v.pause = min(max(2*v.pause, 100*time.Millisecond), 10*time.Second)
+	v.pause = min(max(2*v.pause, 100*time.Millisecond), time.Second)
 	return !v.ours()
 }
 

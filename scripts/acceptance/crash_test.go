@@ -247,17 +247,22 @@ func (s *site) killAt(calls string, when int, busy func(k int)) bool {
 	tracer := s.command("strace", "-f", "-qq", "-o", s.Base+"/strace.out", "-p", fmt.Sprint(pid),
 		"-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, when))
 	must(s.t, tracer.Start())
-	defer func() { tracer.Process.Signal(syscall.SIGTERM); tracer.Wait() }()
+	end := sync.OnceFunc(func() { // strace that cannot detach any more, since its tracee is gone, may wait for ever
+		tracer.Process.Signal(syscall.SIGTERM)
+		force := time.AfterFunc(2*time.Second, func() { tracer.Process.Kill() })
+		tracer.Wait()
+		force.Stop()
+	})
+	defer end()
 	eventually(s.t, 10*time.Second, "strace is attached", func() error { return traced(pid) })
 	for k := range 8 {
 		busy(k)
-		if syscall.Kill(pid, 0) != nil {
+		if !holds(pid, "/dev/fuse") {
 			break
 		}
 	}
-	tracer.Process.Signal(syscall.SIGTERM)
-	tracer.Wait()
-	dead := syscall.Kill(pid, 0) != nil
+	end()
+	dead := !holds(pid, "/dev/fuse")
 	if dead {
 		s.back("after a kill at " + calls)
 	}

@@ -148,7 +148,7 @@ func plain(r rune) rune {
 // env is what every command of the site runs with: nothing of the machine's own configuration or state.
 func (s *site) env() []string {
 	return []string{
-		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + s.Base + "/home", "LANG=C.UTF-8",
+		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + s.Base + "/home", "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1",
 		"NEMOTRON_ENV_FILE=" + s.Base + "/env.toml", "XDG_RUNTIME_DIR=" + s.Base + "/run",
 		"XDG_STATE_HOME=" + s.Base + "/home/state", "XDG_CACHE_HOME=" + s.Base + "/home/cache", "XDG_DATA_HOME=" + s.Base + "/home/data",
 	}
@@ -279,17 +279,24 @@ func holds(pid int, file string) bool {
 	})
 }
 
-// kill ends the daemon at once and does not wait for another.
+// kill ends the daemon, sees it dead, and does not wait for another.
 func (s *site) kill() {
 	s.t.Helper()
-	must(s.t, syscall.Kill(s.daemon(), syscall.SIGKILL))
+	pid := s.daemon()
+	must(s.t, syscall.Kill(pid, syscall.SIGKILL))
+	eventually(s.t, comeback, "the daemon is dead", func() error {
+		if holds(pid, "/dev/fuse") {
+			return fmt.Errorf("pid %d serves", pid)
+		}
+		return nil
+	})
 }
 
-// back waits for the mount to answer again. The bare directory below it answers too, in between, and does not count.
+// back waits for the mount to answer again: with something that no cache holds.
 func (s *site) back(when string) time.Duration {
 	s.t.Helper()
 	return eventually(s.t, comeback, "the mount is back "+when, func() error {
-		_, err := os.Lstat(s.path(".artifactfs"))
+		_, err := os.ReadFile(s.path(".artifactfs", "status"))
 		return err
 	})
 }
