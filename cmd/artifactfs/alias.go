@@ -11,9 +11,10 @@ import (
 func (a *app) aliasCmd() *cobra.Command {
 	var remove bool
 	c := &cobra.Command{
-		Use:   "alias NAME:VERSION ALIAS",
-		Short: "Give a version a further name, or move one to it",
-		Args:  args(2, 2, "a reference and an alias"),
+		Use:               "alias NAME:VERSION ALIAS",
+		Short:             "Give a version a further name, or move one to it",
+		Args:              args(2, 2, "a reference and an alias"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {

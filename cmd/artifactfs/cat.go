@@ -15,9 +15,10 @@ import (
 
 func (a *app) catCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "cat NAME:VERSION/PATH...",
-		Short: "Print files of a version",
-		Args:  args(1, 1<<20, "files, as NAME:VERSION/PATH"),
+		Use:               "cat NAME:VERSION/PATH...",
+		Short:             "Print files of a version",
+		Args:              args(1, 1<<20, "files, as NAME:VERSION/PATH"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {

@@ -33,7 +33,8 @@ func (a *app) logCmd() *cobra.Command {
 		Short: "Log the data at PATH as a new version of NAME",
 		Example: `  artifactfs log nano3-sft-data /lustre/out/splits --type SFTDataArtifact --set pack_size=4096
   artifactfs log nano3-sft-data --json-file metadata.json`,
-		Args: args(1, 2, "a name and a path"),
+		Args:              args(1, 2, "a name and a path"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {

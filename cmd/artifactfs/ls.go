@@ -22,9 +22,10 @@ import (
 func (a *app) lsCmd() *cobra.Command {
 	var long bool
 	c := &cobra.Command{
-		Use:   "ls [NAME | NAME:VERSION[/PATH] | DIR]",
-		Short: "List artifacts, an artifact's versions, or what is in a version",
-		Args:  args(0, 1, "at most one reference"),
+		Use:               "ls [NAME | NAME:VERSION[/PATH] | DIR]",
+		Short:             "List artifacts, an artifact's versions, or what is in a version",
+		Args:              args(0, 1, "at most one reference"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {
@@ -76,7 +77,9 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 			return err
 		}
 	}
-	arts, err := k.artifacts(ctx, path, long || a.json)
+	p := startProgress(a.err, "artifacts")
+	arts, err := k.artifacts(ctx, path, long || a.json, p.add)
+	p.end()
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ type artifact struct {
 
 // artifacts lists every artifact below prefix, however deep names nest. A listing
 // costs a directory read each, which on network storage is worth doing in parallel.
-func (k *core) artifacts(ctx context.Context, prefix string, records bool) ([]artifact, error) {
+func (k *core) artifacts(ctx context.Context, prefix string, records bool, found func()) ([]artifact, error) {
 	var (
 		mu    sync.Mutex // guards out, first
 		out   []artifact
@@ -118,6 +121,7 @@ func (k *core) artifacts(ctx context.Context, prefix string, records bool) ([]ar
 		mu.Lock()
 		if art != nil {
 			out = append(out, *art)
+			found()
 		}
 		if err != nil && first == nil {
 			first = err

@@ -41,7 +41,8 @@ and brings the mount back if its daemon dies; artifactfs umount DIR ends both.
 
 KEY=VALUE arguments override env.toml: artifacts.manifest.root=/lustre/artifacts,
 artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeMount,
 		RunE: func(c *cobra.Command, args []string) error {
 			plain, dotlist := mountArgs(args)
 			if len(plain) != 1 {

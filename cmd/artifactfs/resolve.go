@@ -15,9 +15,10 @@ import (
 func (a *app) resolveCmd() *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use:   "resolve NAME[:VERSION][/PATH]",
-		Short: "Say what a reference means: its version, its data, its fields",
-		Args:  args(1, 1, "one reference"),
+		Use:               "resolve NAME[:VERSION][/PATH]",
+		Short:             "Say what a reference means: its version, its data, its fields",
+		Args:              args(1, 1, "one reference"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {

@@ -12,7 +12,8 @@ func (a *app) retireCmd() *cobra.Command {
 		Short: "Hide a version that was logged by mistake",
 		Long: `Hide a version that was logged by mistake from listings, and move latest back to
 the highest version that is left. Whoever names the version still gets it.`,
-		Args: args(1, 1, "one reference by number"),
+		Args:              args(1, 1, "one reference by number"),
+		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.open(args)
 			if err != nil {

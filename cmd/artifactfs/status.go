@@ -76,9 +76,10 @@ func (v *versionStatus) lane(lane, why string) { v.Lane, v.Why = lane, why }
 
 func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "status [DIR]",
-		Short: "Say how mounts are doing: stores, lanes, what is missing",
-		Args:  args(0, 1, "at most one mount"),
+		Use:               "status [DIR]",
+		Short:             "Say how mounts are doing: stores, lanes, what is missing",
+		Args:              args(0, 1, "at most one mount"),
+		ValidArgsFunction: completeMounted,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return a.statusOf(args[0])

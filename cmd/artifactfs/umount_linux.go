@@ -19,10 +19,11 @@ type umountFlags struct{ lazy, force bool }
 func (a *app) umountCmd() *cobra.Command {
 	var u umountFlags
 	c := &cobra.Command{
-		Use:     "umount DIR",
-		Aliases: []string{"unmount"},
-		Short:   "Take the mount at DIR away, and what serves it",
-		Args:    args(1, 1, "one directory"),
+		Use:               "umount DIR",
+		Aliases:           []string{"unmount"},
+		Short:             "Take the mount at DIR away, and what serves it",
+		Args:              args(1, 1, "one directory"),
+		ValidArgsFunction: completeMounted,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.umount(args[0], u)
 		},

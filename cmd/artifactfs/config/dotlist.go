@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,8 +17,12 @@ var cliKeys = func() []string {
 	for k := range ownKeys {
 		keys = append(keys, "artifactfs."+k)
 	}
+	slices.Sort(keys)
 	return keys
 }()
+
+// Keys are the settings that may stand on the command line, sorted.
+func Keys() []string { return slices.Clone(cliKeys) }
 
 var dotlistArg = regexp.MustCompile(`^(artifacts|artifactfs|wandb)(\.[\w.]+)?=`)
 
