@@ -48,7 +48,8 @@ type Dir struct {
 	ttl      time.Duration
 	log      *slog.Logger
 	readOnly bool
-	step     func(string) // called by name at each step of a change; tests
+	step     func(string)  // called by name at each step of a change; tests
+	patience time.Duration // lockPatience, but in tests
 
 	records   *recordCache
 	verdicts  *lru.Cache[verdict, time.Time] // who was able to read which record when
@@ -89,7 +90,7 @@ func OpenDir(root string, o *DirOptions) (*Dir, error) {
 	if d.ttl == 0 {
 		d.ttl = time.Second
 	}
-	d.step = func(string) {}
+	d.step, d.patience = func(string) {}, lockPatience
 	d.records = newRecordCache()
 	d.verdicts, _ = lru.New[verdict, time.Time](maxVerdicts)
 	d.artifacts, _ = lru.New[string, *artifact](maxArtifacts)

@@ -39,7 +39,7 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 		return err
 	}
 	defer give()
-	for wait := newPatience(lockPatience); ; {
+	for wait := newPatience(d.patience); ; {
 		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over(), nil) })
 		if err != nil || !busy {
 			return err
@@ -185,7 +185,7 @@ func (d *Dir) lockLatest(dir, name string) (*os.File, error) {
 		f, _ = openShared(fmt.Sprintf("%s/%02x", locks, h.Sum32()&0xff), 0o666)
 	}
 	if f == nil {
-		if f, err = os.Open(dir); err != nil {
+		if f, err = openDir(dir); err != nil {
 			return nil, err
 		}
 	}

@@ -91,10 +91,15 @@ func cutDir(path, dir string) (string, bool) {
 	return strings.TrimLeft(rest, "/"), true
 }
 
+// openDir opens a directory, and nothing else: a fifo would wait for a writer.
+func openDir(dir string) (*os.File, error) {
+	return os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+}
+
 // readDir calls fn with each entry of a real directory. It reads in parts: a root
 // may hold 100,000.
 func readDir(dir string, fn func(fs.DirEntry)) error {
-	f, err := os.Open(dir)
+	f, err := openDir(dir)
 	if err != nil {
 		return err
 	}
@@ -115,7 +120,7 @@ func readDir(dir string, fn func(fs.DirEntry)) error {
 
 // readable reports whether the caller may list dir.
 func readable(dir string) error {
-	f, err := os.Open(dir)
+	f, err := openDir(dir)
 	if err != nil {
 		return err
 	}
@@ -133,7 +138,7 @@ func readSmall(path string, max int64) ([]byte, error) {
 // directory behind, so one that is not the root we knew, and empty, is not it.
 // To be called inside do.
 func (d *Dir) rootThere() error {
-	f, err := os.Open(d.root)
+	f, err := openDir(d.root)
 	if err != nil {
 		return &rootError{err}
 	}

@@ -103,7 +103,7 @@ func syncAll(files ...syncer) error {
 func syncDirs(dirs ...string) error {
 	var files []syncer
 	for _, dir := range dirs {
-		f, err := os.Open(dir)
+		f, err := openDir(dir)
 		if err != nil {
 			return err
 		}

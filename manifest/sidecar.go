@@ -32,6 +32,12 @@ var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks":
 func (d *Dir) own(kind, rel string) (string, error) {
 	mode := ownDirs[kind]
 	dir := d.root + "/" + ownDir
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		// Not below a mount point whose file system is gone.
+		if err := d.rootThere(); err != nil {
+			return "", err
+		}
+	}
 	made, err := makeOwn(dir, d.root, likeStore)
 	if err != nil {
 		return "", err
