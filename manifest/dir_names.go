@@ -110,11 +110,27 @@ func (d *Dir) leadsToName(prefix, dir string, e fs.DirEntry) bool {
 		return false
 	}
 	real, fi, err := d.within(path.Join(prefix, e.Name()))
-	if err != nil || !fi.IsDir() {
+	if err != nil || !fi.IsDir() || d.encloses(real, prefix) {
 		return false
 	}
 	_, _, version := number(path.Base(real))
 	return !version
+}
+
+// encloses reports whether prefix, or a name on the way to it, lies in the real
+// directory dir. Below a link to that, names would go on for ever, and so would
+// whoever walks the tree.
+func (d *Dir) encloses(dir, prefix string) bool {
+	for {
+		at, _, err := d.within(prefix)
+		if _, in := cutDir(at, dir); err != nil || in {
+			return true
+		}
+		if prefix == "" {
+			return false
+		}
+		prefix = strings.TrimSuffix(path.Dir(prefix), ".")
+	}
 }
 
 // below returns the components after prefix of the names in the index.

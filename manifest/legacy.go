@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -88,6 +89,9 @@ func (d *Dir) legacy() *legacyIndex {
 // openStat opens a file as its reader would, and returns what it is.
 func openStat(path string) (fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|oNoFollow|oNonblock, 0)
+	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV) {
+		err = &fs.PathError{Op: "open", Path: path, Err: syscall.EINVAL} // a socket; the store is not lost
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var errNotRegular = fmt.Errorf("not a regular file: %w", syscall.EINVAL)
+
 // ReadRegular reads a regular file of at most max bytes: EFBIG if it is
 // longer, ELOOP if its last component is a symbolic link, EINVAL if it is
 // anything else. It never waits for a writer of a fifo. It is to be called
@@ -25,6 +27,11 @@ func ReadRegular(path string, max int64) ([]byte, Attr, error) {
 
 func readRegular(path string, max int64) ([]byte, Attr, error) {
 	fd, err := openBelowLinks(path)
+	if err == unix.ENXIO || err == unix.ENODEV {
+		// So says a socket, or a device that is not there; it is also what a file
+		// system says that is lost, and this one is not.
+		return nil, Attr{}, errNotRegular
+	}
 	if err != nil {
 		return nil, Attr{}, err
 	}
@@ -35,7 +42,7 @@ func readRegular(path string, max int64) ([]byte, Attr, error) {
 		return nil, a, err
 	}
 	if a.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, a, fmt.Errorf("not a regular file: %w", syscall.EINVAL)
+		return nil, a, errNotRegular
 	}
 	if onProcfs(fd) {
 		return nil, a, errProcfs(path)

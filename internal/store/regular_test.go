@@ -19,6 +19,7 @@ func TestReadRegular(t *testing.T) {
 	must(t, os.Symlink("f", dir+"/d/flink"))
 	must(t, os.Symlink("/proc/self", dir+"/self"))
 	must(t, unix.Mkfifo(dir+"/fifo", 0o644))
+	must(t, unix.Mknod(dir+"/socket", unix.S_IFSOCK|0o644, 0))
 	big := bytes.Repeat([]byte("0123456789"), 100000)
 	must(t, os.WriteFile(dir+"/big", big, 0o644))
 	must(t, os.WriteFile(dir+"/empty", nil, 0o644))
@@ -31,6 +32,7 @@ func TestReadRegular(t *testing.T) {
 		{file, size, nil, file}, {file, 1 << 20, nil, file}, {dir + "/dlink/f", size, nil, file}, {dir + "/big", 1e6, nil, string(big)},
 		{dir + "/empty", 0, nil, ""},
 		{file, size - 1, syscall.EFBIG, ""}, {dir + "/d/flink", size, syscall.ELOOP, ""}, {dir + "/fifo", 10, syscall.EINVAL, ""}, {dir, 10, syscall.EINVAL, ""},
+		{dir + "/socket", 10, syscall.EINVAL, ""},
 		{"/dev/zero", 10, syscall.EINVAL, ""}, {dir + "/none", 10, os.ErrNotExist, ""},
 		{"/proc/version", 4096, syscall.EPERM, ""}, {dir + "/self/environ", 1 << 20, syscall.EPERM, ""}, {dir + "/self/cwd/doc.go", 1 << 20, syscall.ELOOP, ""},
 		{"/sys/kernel/mm/transparent_hugepage/enabled", 10, syscall.EFBIG, ""}, // says 4096, fewer
