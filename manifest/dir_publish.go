@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Publish gives the draft the next free number and returns it when the version
@@ -22,6 +23,9 @@ import (
 // Once begun it is not interrupted. Past the deadline it fails, but may still
 // come to its end; a request_id then finds out.
 func (d *Dir) Publish(ctx context.Context, name string, dr *Draft) (int, error) {
+	named := *dr
+	named.Manifest.Name = name
+	dr = &named
 	if err := d.publishable(name, dr); err != nil {
 		return 0, err
 	}
@@ -43,12 +47,10 @@ func (d *Dir) Publish(ctx context.Context, name string, dr *Draft) (int, error) 
 			return v, fmt.Errorf("artifact %s: logged as v%d, but alias %s was not set: %w", name, v, alias, err)
 		}
 	}
-	if p.made {
-		d.log.Info("published", "store", d.root, "artifact", name, "version", v)
-	}
 	return v, nil
 }
 
+// publishable refuses what would take a number and then not exist for readers.
 func (d *Dir) publishable(name string, dr *Draft) error {
 	if err := d.changes(name); err != nil {
 		return err
@@ -58,8 +60,12 @@ func (d *Dir) publishable(name string, dr *Draft) error {
 			return err
 		}
 	}
-	if dr.Manifest.Path == "" {
-		return fmt.Errorf("artifact %s: there is no path to log: %w", name, fs.ErrInvalid)
+	record := dr.ManifestBytes(1)
+	if n := max(len(record), len(dr.MetadataBytes())); n > maxRecord-64 {
+		return fmt.Errorf("artifact %s: a record of %d bytes is longer than %d: %w", name, n, maxRecord, syscall.EFBIG)
+	}
+	if _, err := ParseManifest(record); err != nil {
+		return fmt.Errorf("artifact %s: cannot be logged: %w", name, err)
 	}
 	return nil
 }

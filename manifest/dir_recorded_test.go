@@ -331,3 +331,43 @@ func ok2(t *testing.T, errs ...error) {
 	t.Helper()
 	ok(t, errors.Join(errs...))
 }
+
+// The store that upstream wrote, read whole.
+func TestGoldenStore(t *testing.T) {
+	for root, want := range map[string][2]int{"artifacts": {31, 77}, "legacy": {3, 7}} {
+		d := open(t, manifesttest.Golden(t, root), &manifest.DirOptions{ReadOnly: true})
+		names, count := walkNames(t, d, "")
+		if names != want[0] || count != want[1] {
+			t.Errorf("%s has %d names and %d versions; want %d and %d", root, names, count, want[0], want[1])
+		}
+	}
+}
+
+// walkNames reads every record below prefix, and counts artifacts and versions.
+func walkNames(t *testing.T, d *manifest.Dir, prefix string) (names, count int) {
+	t.Helper()
+	ctx := context.Background()
+	list, err := d.Names(ctx, prefix)
+	ok(t, err)
+	for _, name := range list {
+		name = path.Join(prefix, name)
+		l, err := d.Versions(ctx, name)
+		ok(t, err)
+		for _, v := range l.Versions {
+			r, err := d.Manifest(ctx, name, v)
+			if err != nil || r.Manifest.Path == "" || !r.Legacy && r.Meta == nil {
+				t.Errorf("%s:v%d: %+v, %v", name, v, r, err)
+			}
+		}
+		if len(l.Versions) > 0 {
+			names++
+			count += len(l.Versions)
+			if want := l.Versions[len(l.Versions)-1]; l.Latest != want || l.Warning != "" {
+				t.Errorf("%s: latest is v%d (%s); want v%d", name, l.Latest, l.Warning, want)
+			}
+		}
+		n, c := walkNames(t, d, name)
+		names, count = names+n, count+c
+	}
+	return names, count
+}

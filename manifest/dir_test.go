@@ -269,6 +269,30 @@ func TestSquatter(t *testing.T) {
 	}
 }
 
+// What would take a number and then not exist for readers is refused before.
+func TestUnreadableDrafts(t *testing.T) {
+	root := t.TempDir()
+	d := openT(t, root)
+	var deep any = "x"
+	for range 2000 {
+		deep = []any{deep}
+	}
+	for what, dr := range map[string]*Draft{
+		"without a path": {Metadata: Object{}},
+		"nested deep":    {Manifest: Manifest{Path: "/d", Metadata: Object{{"x", deep}}}},
+		"long":           {Manifest: Manifest{Path: "/d"}, Metadata: Object{{"x", strings.Repeat("x", maxRecord)}}},
+		"a bad alias":    {Manifest: Manifest{Path: "/d"}, Aliases: []string{"v3"}},
+	} {
+		v, err := d.Publish(bg, "m", dr)
+		if v != 0 || !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.EFBIG) {
+			t.Errorf("a draft %s: v%d, %v; want a refusal", what, v, err)
+		}
+	}
+	if list, _ := os.ReadDir(root); len(list) > 0 {
+		t.Errorf("left behind: %v", list)
+	}
+}
+
 // A failure after the claim says which number is lost, and leaves no files.
 func TestLostNumber(t *testing.T) {
 	root := t.TempDir()
