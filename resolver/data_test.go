@@ -220,6 +220,7 @@ func TestSymlinkLane(t *testing.T) {
 	s.log("a", `{"path": "DATA/ckpt", "iteration": 1}`)
 	s.record("a", 4, manifest.Manifest{Path: "s3://b/k"})
 	s.record("a", 5, manifest.Manifest{Path: s.data + "/gone"})
+	s.dir.Refresh("a")
 	s.wantLs("a", "latest@ v1@ v2@ v3/ v4/ v5@")
 	s.want("v1", s.readlink("a/v1"), s.data+"/d")
 	s.want("a file's version", s.readlink("a/v2"), s.data+"/d")

@@ -126,7 +126,7 @@ func (d *fieldDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	}
 	text, err := d.field(v, name)
 	if err == nil {
-		e := d.t.textEntry(text, d.path+"/"+name, len(text))
+		e := d.t.textEntry(&fieldText{d, name}, d.path+"/"+name, len(text))
 		e.Valid = d.valid(ctx)
 		return e, nil
 	}
@@ -146,13 +146,30 @@ func (d *fieldDir) Lookup(ctx context.Context, name string) (Entry, error) {
 }
 
 // field returns the content of a field's file.
-func (d *fieldDir) field(v *Version, name string) (constText, error) {
+func (d *fieldDir) field(v *Version, name string) ([]byte, error) {
 	version := manifest.Version(d.n).String()
 	if name == flattened {
-		return constText(v.Record.FlattenedManifest(version)), nil
+		return v.Record.FlattenedManifest(version), nil
 	}
 	value, err := v.Record.Field(name, version)
-	return constText(manifest.FieldText(value)), err
+	return manifest.FieldText(value), err
+}
+
+// fieldText is one field's file. It does not keep the text: the kernel remembers
+// files for as long as it likes, and a hostile record's field has megabytes.
+type fieldText struct {
+	d    *fieldDir
+	name string
+}
+
+var _ Text = (*fieldText)(nil)
+
+func (f *fieldText) Read(ctx context.Context) ([]byte, error) {
+	v, err := f.d.t.version(ctx, f.d.name, f.d.n)
+	if err != nil {
+		return nil, err
+	}
+	return f.d.field(v, f.name)
 }
 
 func (d *fieldDir) ReadDir(ctx context.Context) ([]DirEntry, error) {

@@ -48,7 +48,6 @@ func (t *Tree) Log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
-	fresh, near := t.freshName(ctx, name)
 	producer := "local"
 	if t.opt.Producer != nil {
 		producer = t.opt.Producer(ctx)
@@ -62,7 +61,10 @@ func (t *Tree) Log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
-	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts, New: fresh && n == 1, Near: near}
+	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
+	if first, err := t.isFirst(ctx, name, n); err == nil && first {
+		out.New, out.Near = true, t.near(ctx, name)
+	}
 	if rec, err := t.src.Manifest(ctx, name, n); err == nil {
 		out.Manifest = rec.Dir + "/manifest.json"
 		out.Path = rec.Manifest.Path
@@ -95,14 +97,14 @@ func checkLog(name string, req *manifest.Request) error {
 	return nil
 }
 
-// freshName reports whether there is no artifact of this name, and the name that
-// may have been meant.
-func (t *Tree) freshName(ctx context.Context, name string) (bool, string) {
-	l, err := t.src.Versions(ctx, name)
-	if err == nil && len(l.Claimed) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, ""
+// isFirst reports whether version n is all there is of an artifact. Only a low
+// number is worth a listing: those before it may be numbers without a record.
+func (t *Tree) isFirst(ctx context.Context, name string, n int) (bool, error) {
+	if n > 8 {
+		return false, nil
 	}
-	return true, t.near(ctx, name)
+	l, err := t.src.Versions(ctx, name)
+	return err == nil && len(l.Versions) == 1 && len(l.Retired) == 0, err
 }
 
 // logPath settles what r's path means: in the writer's namespace, and inside the

@@ -64,19 +64,28 @@ func (d *manifestDir) lookupIn(ctx context.Context, name string) (Entry, error) 
 	if x := d.t.drafts.temp(ctx, d.full(name)); x != nil {
 		return x.Stat(ctx)
 	}
+	if editorName(name) {
+		return Entry{}, fmt.Errorf(".manifest/%s: %w", d.full(name), fs.ErrNotExist)
+	}
+	n, version := canonical(name)
+	if version && d.t.drafts.claimed(d.name, n) {
+		return (&recordDir{d.t, d.name, n}).Stat(ctx)
+	}
+	if version {
+		// The record first: a listing costs more, and is only needed for numbers
+		// that are taken and have none.
+		if _, err := d.t.version(ctx, d.name, n); err == nil {
+			return (&recordDir{d.t, d.name, n}).Stat(ctx)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return Entry{}, err
+		}
+	}
 	l, err := d.t.versions(ctx, d.name)
 	if err != nil {
 		return Entry{}, err
 	}
-	if n, ok := canonical(name); ok {
-		r := &recordDir{d.t, d.name, n}
-		if slices.Contains(l.Versions, n) || slices.Contains(l.Claimed, n) || d.t.drafts.claimed(d.name, n) {
-			return r.Stat(ctx)
-		}
-		if _, err := d.t.version(ctx, d.name, n); err != nil {
-			return Entry{}, err
-		}
-		return r.Stat(ctx)
+	if version && slices.Contains(l.Claimed, n) {
+		return (&recordDir{d.t, d.name, n}).Stat(ctx)
 	}
 	if _, ok := aliasIn(l, name); ok {
 		return (&aliasFile{d.t, d.name, name}).Stat(ctx)
