@@ -28,7 +28,13 @@ type record struct {
 }
 
 // tag says which writer logged a version, and as its how-manieth.
-func (r record) tag() string { return fmt.Sprint(r.Metadata["writer"], "/", r.Metadata["k"]) }
+func (r record) tag() string {
+	k := r.Metadata["k"]
+	if n, ok := k.(float64); ok {
+		k = int(n)
+	}
+	return fmt.Sprint(r.Metadata["writer"], "/", k)
+}
 
 // publish writes a version straight into the root, as another node would, and moves latest to it.
 func (s *site) publish(name string, version int, path string) {
