@@ -22,6 +22,7 @@ type Passthrough struct {
 	mu      sync.Mutex
 	server  *fuse.Server
 	off     string            // why it is off for the whole mount
+	fit     map[uint64]bool   // by st_dev: its files have been taken before
 	refused map[uint64]string // by st_dev: why its files go by copy
 	tickets map[uint32]int32
 	last    uint32
@@ -50,13 +51,20 @@ func (p *Passthrough) register(fd int, dev uint64) (id int32, why string) {
 	if why == "" {
 		why = p.refused[dev]
 	}
+	fit := p.fit[dev]
 	p.mu.Unlock()
 	if why != "" {
 		return 0, why
 	}
-	if why = unfit(fd); why == "" {
+	if !fit {
+		why = unfit(fd)
+	}
+	if why == "" {
 		id, errno := server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
 		if errno == 0 {
+			if !fit {
+				p.taken(dev)
+			}
 			return id, ""
 		}
 		why = fmt.Sprintf("the kernel refused passthrough for this file system: %v", errno)
@@ -71,6 +79,15 @@ func (p *Passthrough) register(fd int, dev uint64) (id int32, why string) {
 	}
 	p.refused[dev] = why
 	return 0, why
+}
+
+func (p *Passthrough) taken(dev uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fit == nil {
+		p.fit = make(map[uint64]bool)
+	}
+	p.fit[dev] = true
 }
 
 // unfit says why a file's file system cannot be passed through, without trying.

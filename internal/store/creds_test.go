@@ -136,7 +136,7 @@ func TestAccessAgrees(t *testing.T) {
 func TestNoPowersLeft(t *testing.T) {
 	needRoot(t)
 	other := start(t, nil, "sleep", "1000")
-	target := t.TempDir() // a test that fails must not take /tmp from the machine
+	target := openDir(t) // a test that fails must not take /tmp from the machine
 	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
 	l := NewLocal(&Options{AsCaller: true})
 	for _, pid := range []int{startAs(t, nobody), 0} {

@@ -35,6 +35,16 @@ func (g gate) enter(ctx context.Context, expired <-chan time.Time) error {
 	}
 }
 
+// try takes a slot if there is one.
+func (g gate) try() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (g gate) leave() { <-g }
 
 // gates hands out one gate per device: all mounts of one file system share its

@@ -34,6 +34,7 @@ type Local struct {
 	mounts   *mounts
 	roots    *roots
 	search   recent[string, bool]
+	inline   func(*mount) bool // whether an access is made where it is asked for
 }
 
 // NewLocal returns access to local storage; nil options are fine.
@@ -50,6 +51,7 @@ func NewLocal(o *Options) *Local {
 		roots:    newRoots(o.Roots),
 		search:   recent[string, bool]{size: 1 << 14, keep: 5 * time.Second},
 	}
+	l.inline = func(m *mount) bool { return m.prompt }
 	if l.deadline <= 0 {
 		l.deadline = 30 * time.Second
 	}
@@ -100,6 +102,7 @@ func (l *Local) realJob(ctx context.Context, op, real string) (job, error) {
 	if err != nil {
 		return j, err
 	}
+	j.inline = l.inline(j.mount)
 	return j, l.confined(ctx, real, real, j.until)
 }
 

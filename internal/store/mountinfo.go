@@ -18,6 +18,7 @@ type mount struct {
 	point      string
 	fstype     string
 	own        bool // is, or lies below, a mount of artifactfs
+	prompt     bool // answers from this machine: it, and all that it is mounted on
 	gate       gate
 }
 
@@ -59,8 +60,18 @@ func parseMounts(b []byte, gateOf func(dev string) gate) *mountTable {
 		for up, n := m, 0; up != nil && !m.own && n < len(t.mounts); up, n = ids[up.parent], n+1 {
 			m.own = up.fstype == ownType
 		}
+		m.prompt = true
+		for up, n := m, 0; up != nil && n < len(t.mounts); up, n = ids[up.parent], n+1 {
+			m.prompt = m.prompt && onMachine[up.fstype]
+		}
 	}
 	return t
+}
+
+// onMachine are the file systems that no server and no other process answers for.
+var onMachine = map[string]bool{
+	"btrfs": true, "ext2": true, "ext3": true, "ext4": true, "f2fs": true,
+	"ramfs": true, "rootfs": true, "tmpfs": true, "xfs": true,
 }
 
 // at returns the mount that a clean absolute path lies on, nil if the table

@@ -16,6 +16,7 @@ type job struct {
 	op, path string
 	mount    *mount
 	creds    *creds // nil: the process's own
+	inline   bool   // run it where it is asked for: it cannot hang
 	until    time.Time
 }
 
@@ -35,8 +36,15 @@ var errUnfinished = errors.New("the access ended without an answer")
 // thread switch as long as the request's goroutine is not locked itself. The
 // slot is given back when fn has really returned. A value that comes too late
 // goes to late (which may be nil) instead.
+//
+// Where nothing but this machine answers, nothing can hang, and fn runs at once:
+// measured, waking a second thread for it doubles the cost of an open.
 func do[T any](ctx context.Context, l *Local, j job, fn func() (T, error), late func(T)) (T, error) {
 	var zero T
+	if j.inline && j.mount.gate.try() {
+		defer j.mount.gate.leave()
+		return as(l.self, j.creds, fn)
+	}
 	timer := timers.Get().(*time.Timer)
 	timer.Reset(time.Until(j.until))
 	defer func() { timer.Stop(); timers.Put(timer) }()
