@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -14,7 +13,7 @@ import (
 type snapshot struct {
 	at        time.Time
 	verified  time.Time // since when all of ids have been looked at
-	dir       stamp // of the artifact's directory; zero if only the index has it
+	dir       stamp     // of the artifact's directory; zero if only the index has it
 	mtime     time.Time
 	complete  []int          // with a valid manifest.json, ascending; retired or not
 	forbidden []int          // whose manifest.json whoever listed was not allowed to read
@@ -45,8 +44,8 @@ func contains(sorted []int, v int) bool {
 type entries struct {
 	versions []int // spelled as readers look for them, and not plain files
 	claimed  []int
+	links    []int    // those of versions that are links
 	pointers []string // that may be aliases
-	stale    []string // temporary files
 }
 
 // maxAliasFiles bounds how many plain files are read in case they are aliases.
@@ -63,8 +62,9 @@ func readEntries(dir string) (e entries, err error) {
 			if canonical && !typ.IsRegular() {
 				e.versions = append(e.versions, v)
 			}
-		case strings.HasPrefix(name, ".latest_tmp_"), strings.HasPrefix(name, ".alias_tmp_"):
-			e.stale = append(e.stale, name)
+			if canonical && typ&fs.ModeSymlink != 0 {
+				e.links = append(e.links, v)
+			}
 		case CheckAlias(name) != nil:
 		case typ&fs.ModeSymlink != 0:
 			e.pointers = append(e.pointers, name)
@@ -74,6 +74,7 @@ func readEntries(dir string) (e entries, err error) {
 		}
 	})
 	slices.Sort(e.versions)
+	slices.Sort(e.links)
 	slices.Sort(e.claimed)
 	e.claimed = slices.Compact(e.claimed)
 	return e, err
@@ -142,7 +143,19 @@ func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old 
 			s.partial = true
 			break
 		}
-		if err := d.scanVersion(s, dir, name, v, old, same); err != nil {
+		if same && s.knows(old, v) {
+			continue
+		}
+		vdir := dir + "/" + Version(v).String()
+		if contains(e.links, v) {
+			if vdir, _, err = d.within(name + "/" + Version(v).String()); isLost(err) {
+				return err
+			} else if err != nil {
+				s.file(v, err)
+				continue
+			}
+		}
+		if err := d.scanVersion(s, vdir, v, old); err != nil {
 			return err
 		}
 	}
@@ -159,49 +172,52 @@ func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old 
 	return nil
 }
 
-// scanVersion finds out whether v exists for readers.
-func (d *Dir) scanVersion(s *snapshot, dir, name string, v int, old *snapshot, same bool) error {
-	vdir := dir + "/" + Version(v).String()
-	known, was := fileID{}, false
-	if old != nil {
-		known, was = old.ids[v]
-	}
-	if was && same {
-		s.complete, s.ids[v] = append(s.complete, v), known
-		return nil
-	}
-	id, err := identify(vdir)
-	if err == nil && was && id == known {
+// knows takes over that v is complete, if old says so.
+func (s *snapshot) knows(old *snapshot, v int) bool {
+	id, ok := old.ids[v]
+	if ok {
 		s.complete, s.ids[v] = append(s.complete, v), id
+	}
+	return ok
+}
+
+// scanVersion finds out whether v, in a real directory, exists for readers. A
+// directory that had a record has it; a file that was no record is none until it
+// has been changed.
+func (d *Dir) scanVersion(s *snapshot, vdir string, v int, old *snapshot) error {
+	id, err := identify(vdir)
+	if err == nil && old != nil && old.ids[v] == id && s.knows(old, v) {
 		return nil
 	}
-	file := vdir + "/manifest.json"
-	var now stamp
-	if fi, err := os.Lstat(file); err == nil {
-		now = stampOf(fi)
-		if old != nil && old.bad[v] == now {
+	fi, err := os.Lstat(vdir + "/manifest.json")
+	if err == nil {
+		if now := stampOf(fi); old != nil && old.bad[v] == now {
 			s.bad[v] = now
 			return nil
 		}
-	}
-	if err == nil {
-		if vdir, _, err = d.within(name + "/" + Version(v).String()); err == nil {
-			err = d.valid(vdir)
-		}
+		err = d.valid(vdir)
 	}
 	switch {
 	case err == nil:
 		s.complete, s.ids[v] = append(s.complete, v), id
+	case isLost(err):
+		return err
+	case fi != nil && absent(err):
+		s.bad[v] = stampOf(fi)
+	default:
+		s.file(v, err)
+	}
+	return nil
+}
+
+// file puts a version that cannot be read where it belongs.
+func (s *snapshot) file(v int, err error) {
+	switch {
 	case errors.Is(err, errLeaves):
 		s.warnings = append(s.warnings, Version(v).String()+" is a link that leaves the store")
 	case errors.Is(err, fs.ErrPermission):
 		s.forbidden = append(s.forbidden, v)
-	case !absent(err):
-		return err
-	case now != (stamp{}):
-		s.bad[v] = now
 	}
-	return nil
 }
 
 // alias adds the index's aliases to those of the directory, which come first.

@@ -181,7 +181,11 @@ func (d *Dir) look(name string, s *snapshot) (pointer, error) {
 // artifact could not.
 func (d *Dir) opened(name string, versions []int) bool {
 	for _, v := range versions {
-		if _, err := openStat(d.root + "/" + name + "/" + Version(v).String() + "/manifest.json"); err == nil {
+		dir, _, err := d.within(name + "/" + Version(v).String())
+		if err != nil {
+			continue
+		}
+		if _, err := openStat(dir + "/manifest.json"); err == nil {
 			return true
 		}
 	}
