@@ -28,7 +28,7 @@ type mountFlags struct {
 
 // mountCmds are the commands that only Linux has.
 func (a *app) mountCmds() []*cobra.Command {
-	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.superviseCmd(), a.serveCmd()}
+	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
 }
 
 func (a *app) mountCmd() *cobra.Command {
@@ -300,11 +300,7 @@ func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
 // is an error's text.
 const ready = "ready\n"
 
-// again runs this program as one of its hidden commands. /proc/self/exe is this
-// binary even when the file has been replaced by an upgrade.
+// again starts what keeps the mount going.
 func again(command string, s *state) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", command, "--state", s.file, s.Dir)
-	cmd.Args[0] = "artifactfs"
-	cmd.Dir = "/" // hold no directory
-	return cmd
+	return self(command, "--state", s.file, s.Dir)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/fs"
@@ -50,26 +51,54 @@ const (
 	serving
 )
 
-// check asks the mount at dir. The question goes to the daemon, which may be
-// stuck, so it is asked from a goroutine that may stay behind.
+// check asks the mount at dir. The question goes to its daemon, which may be
+// stuck, and then whoever asked cannot be killed before the connection is aborted
+// (request_wait_answer in the kernel): so a child asks, who may stay behind.
 func check(dir string) health {
 	if t, err := topMount(dir); err != nil || t != fs.Type {
 		return notMounted
 	}
+	child := self("probe", dir)
+	if child.Start() != nil {
+		return hung
+	}
 	answer := make(chan error, 1)
-	go func() {
-		var st unix.Statfs_t
-		answer <- unix.Statfs(dir, &st)
-	}()
+	go func() { answer <- child.Wait() }()
 	select {
 	case err := <-answer:
-		if err == unix.ENOTCONN || err == unix.ECONNABORTED {
+		if err != nil {
 			return dead
 		}
 		return serving
 	case <-time.After(3 * time.Second):
+		_ = child.Process.Kill()
 		return hung
 	}
+}
+
+// probeCmd is that child: it fails if the mount's daemon is gone.
+func probeCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "probe DIR",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var st unix.Statfs_t
+			if err := unix.Statfs(args[0], &st); err == unix.ENOTCONN || err == unix.ECONNABORTED {
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// self runs this program as one of its hidden commands. /proc/self/exe is this
+// binary even when the file has been replaced by an upgrade.
+func self(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "artifactfs"
+	cmd.Dir = "/" // hold no directory
+	return cmd
 }
 
 // canonical is dir as mountinfo has it: absolute, without links. A dead mount

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -71,6 +73,16 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 	})
 }
 
+// heapGoal is where the garbage collector stops letting the heap double: what
+// hostile records leave behind must not add up to the 300 MiB that we promise.
+const heapGoal = 128 << 20
+
+func limitMemory() {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT is not set
+		debug.SetMemoryLimit(heapGoal)
+	}
+}
+
 // errAborted is a mount that ended without being unmounted: its connection was
 // aborted. The supervisor mounts again.
 var errAborted = errors.New("the kernel's connection was aborted")
@@ -78,6 +90,7 @@ var errAborted = errors.New("the kernel's connection was aborted")
 // serve mounts, calls up when the tree can be read, and returns when the mount
 // is gone: unmounted from outside, or by us on SIGTERM or SIGINT.
 func (d *daemon) serve(ctx context.Context, up func()) error {
+	limitMemory()
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)

@@ -216,11 +216,15 @@ func (s *state) held() bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
-// sameMount says whether two states ask for the same mount.
+// sameMount says whether two states ask for the same mount, whichever files and
+// arguments that comes from.
 func sameMount(a, b *state) bool {
 	key := func(s *state) string {
 		c := *s.Config
-		c.Warnings = nil
+		c.File, c.Job, c.Warnings, c.Wandb = "", "", nil, config.WandB{}
+		if c.Disabled != "" {
+			c.Disabled = "yes"
+		}
 		j, _ := json.Marshal(struct {
 			C config.Config
 			O mountOptions
