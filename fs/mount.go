@@ -87,13 +87,13 @@ func fuseOptions(o *Options, log *slog.Logger) fuse.MountOptions {
 		source = "artifactfs"
 	}
 	opts := fuse.MountOptions{
-		AllowOther:    o.AllowOther,
-		FsName:        source,
-		Name:          "artifactfs",
-		MaxWrite:      nodes.MaxRead,
-		MaxReadAhead:  nodes.MaxRead,
-		MaxBackground: 64,
-		MaxStackDepth: 1, // ordinary file systems only: what passthrough reaches
+		AllowOther:        o.AllowOther,
+		FsName:            source,
+		Name:              "artifactfs",
+		MaxWrite:          nodes.MaxRead,
+		MaxReadAhead:      nodes.MaxRead,
+		MaxBackground:     64,
+		MaxStackDepth:     1, // ordinary file systems only: what passthrough reaches
 		DirectMountStrict: os.Geteuid() == 0,
 		Debug:             o.Debug,
 	}
