@@ -188,7 +188,7 @@ func (d *recordDir) files(ctx context.Context) ([]Entry, []string, error) {
 	var names []string
 	var entries []Entry
 	add := func(name string, b []byte) {
-		e := d.t.textEntry(bytesText(b), d.path()+"/"+name, len(b))
+		e := d.t.textEntry(&recordText{d, name}, d.path()+"/"+name, len(b))
 		if v.Record.Meta != nil {
 			e.Valid = d.t.kept(ctx, d.name)
 		}
@@ -234,7 +234,22 @@ func (d *recordDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	return list, nil
 }
 
-// bytesText is a file whose content is known.
-type bytesText []byte
+// recordText is manifest.json or metadata.json of a version. It does not keep the
+// text: the kernel remembers files for as long as it likes.
+type recordText struct {
+	d    *recordDir
+	name string
+}
 
-func (b bytesText) Read(context.Context) ([]byte, error) { return b, nil }
+var _ Text = (*recordText)(nil)
+
+func (f *recordText) Read(ctx context.Context) ([]byte, error) {
+	v, err := f.d.t.version(ctx, f.d.name, f.d.n)
+	if err != nil {
+		return nil, err
+	}
+	if f.name == manifestFile {
+		return v.Record.Raw, nil
+	}
+	return v.Record.RawMeta, nil
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,8 @@ type Version struct {
 
 	file    string // the name in Base of the file that the record names, if it names one
 	spelled string // Base as the record spells it; "" if it does not
+
+	light bool // Record lacks what its data does not depend on
 
 	iter string    // the iteration directory that is shown of a checkpoint
 	at   time.Time // when the record was read
@@ -46,7 +49,7 @@ func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error
 	v := &Version{Name: name, N: n}
 	old, ok := t.shown.Get(v.key())
 	now := t.opt.Now()
-	if ok && now.Sub(old.at) < recheck && t.public(ctx, name) {
+	if ok && !old.light && now.Sub(old.at) < recheck && t.public(ctx, name) {
 		return old, nil
 	}
 	r, err := t.src.Manifest(ctx, name, n)
@@ -56,11 +59,35 @@ func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error
 	if ok && sameData(old.Record, r) {
 		*v = *old
 	}
-	v.Record, v.at = r, now
+	v.Record, v.light, v.at = r, false, now
 	if v.Base != "" {
-		t.shown.Add(v.key(), v)
+		t.shown.Add(v.key(), v.kept())
 	}
 	return v, nil
+}
+
+// lightRecord is how much of a record stays in memory for as long as its version
+// is shown, or the kernel remembers one of its files.
+const lightRecord = 16 << 10
+
+// kept returns v as what may be kept of it. Of a large record that is what its
+// data depends on: hostile ones of megabytes would add up.
+func (v *Version) kept() *Version {
+	r := v.Record
+	if len(r.Raw)+len(r.RawMeta) <= lightRecord {
+		return v
+	}
+	short := func(s string) string { return strings.Clone(s[:min(len(s), 256)]) }
+	m := &manifest.Manifest{
+		Name: v.Name, Version: v.N, Type: short(r.Manifest.Type), Path: strings.Clone(r.Manifest.Path),
+		CreatedAt: short(r.Manifest.CreatedAt), Producer: short(r.Manifest.Producer),
+	}
+	if n, ok := r.Iteration(); ok {
+		m.Metadata = manifest.Object{{Key: "iteration", Value: manifest.Number(strconv.Itoa(n))}}
+	}
+	w := *v
+	w.Record, w.light = &manifest.Record{Manifest: m, Dir: r.Dir, Legacy: r.Legacy}, true
+	return &w
 }
 
 // sameData reports whether two records show the same data.
@@ -176,8 +203,11 @@ func (v *Version) dir(t *Tree) shownDir {
 // on every access to it is checked as its caller.
 func (t *Tree) withBase(ctx context.Context, name string, n int) (*Version, error) {
 	v, err := t.version(ctx, name, n)
-	if err != nil || v.Base != "" {
-		return v, err
+	if err != nil {
+		return nil, err
+	}
+	if v = v.kept(); v.Base != "" {
+		return v, nil
 	}
 	w := *v
 	path, err := localPath(v)
@@ -188,7 +218,7 @@ func (t *Tree) withBase(ctx context.Context, name string, n int) (*Version, erro
 		t.lost.add(Missing{Name: name, Version: n, Path: path, Producer: v.Record.Manifest.Producer, CreatedAt: v.Record.Manifest.CreatedAt})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data of %s, %s (logged by %s at %s): %w", v, v.Record.Manifest.Path,
+		return nil, fmt.Errorf("data of %s, %s (logged by %s at %s): %w", v, path,
 			v.Record.Manifest.Producer, v.Record.Manifest.CreatedAt, err)
 	}
 	t.lost.remove(&w)
@@ -233,6 +263,8 @@ func (v *Version) inside(path string) (string, bool) {
 	return "", false
 }
 
+const maxPath = 4096 // PATH_MAX: no system call takes a longer one
+
 // localPath returns the path that a record names on this machine's file systems.
 func localPath(v *Version) (string, error) {
 	path := v.Record.Manifest.Path
@@ -241,6 +273,9 @@ func localPath(v *Version) (string, error) {
 	}
 	if manifest.IsURI(path) {
 		return path, fmt.Errorf("remote data cannot be read in this release: %w", syscall.EOPNOTSUPP)
+	}
+	if len(path) >= maxPath {
+		return path[:100] + "…", fmt.Errorf("the recorded path has %d bytes: %w", len(path), syscall.ENAMETOOLONG)
 	}
 	if !filepath.IsAbs(path) {
 		return path, fmt.Errorf("the recorded path is not absolute: %w", fs.ErrInvalid)
