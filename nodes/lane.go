@@ -43,16 +43,26 @@ type stamp struct {
 	size         int64
 }
 
-// listed notes that the kernel is about to cache the file as a describes it, and
-// reports whether it had it otherwise before.
-func (i *inode) listed(a store.Attr) (changed bool) {
+func stampOf(a store.Attr) stamp { return stamp{a.Mtime, a.Ctime, a.Size} }
+
+// changed reports whether the file, now as a describes it, was otherwise when the
+// kernel was last given something of it to keep.
+func (i *inode) changed(a store.Attr) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	now := stamp{a.Mtime, a.Ctime, a.Size}
-	changed = i.shown != now && i.shown != stamp{}
-	i.shown = now
-	return changed
+	return i.shown != stampOf(a) && i.shown != stamp{}
 }
+
+// show notes what the kernel is about to keep. After a change, that must be after
+// the kernel has been told: a second open in between would find nothing changed,
+// and read the pages of before.
+func (i *inode) show(a store.Attr) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.shown = stampOf(a)
+}
+
+func stampOf(a store.Attr) stamp { return stamp{a.Mtime, a.Ctime, a.Size} }
 
 func (i *inode) isOpen() bool {
 	i.mu.Lock()
@@ -83,6 +93,12 @@ func (i *inode) open(fd int, a store.Attr, s *system, v *resolver.Version) (lane
 		}
 		s.lanes.note(v, i.lane, why)
 	}
+	// The lookup may have seen an earlier file with this inode number. The kernel
+	// was shown that one; what Getattr answers is the open one's.
+	if i.shown == (stamp{}) {
+		i.shown = stampOf(i.ent.Attr)
+	}
+	i.ent.Attr = a
 	i.opens++
 	return i.lane, i.backing, nil
 }
