@@ -125,7 +125,7 @@ func TestAccessAgrees(t *testing.T) {
 					t.Errorf("%s mask %d: by opening %v, the kernel says %v", e.Name(), mask, got, want)
 				}
 				return struct{}{}, nil
-			})
+			}, func() { t.Error("not restored") })
 			must(t, err)
 		}
 	}
@@ -265,15 +265,19 @@ func TestStuckThreadEnds(t *testing.T) {
 	p.eff |= 1 << 50 // no such capability: capset fails on the way back
 	p.permitted &^= 1 << unix.CAP_SYS_NICE
 	var tid int
+	lost := false
 	done := make(chan error)
 	go func() {
 		defer close(done)
 		as(p, &creds{uid: nobody, gid: nobody}, func() (int, error) {
 			tid = unix.Gettid()
 			return 0, nil
-		})
+		}, func() { lost = true })
 	}()
 	<-done
+	if !lost {
+		t.Error("nobody is told that the thread is lost")
+	}
 	eventually(t, "the thread is gone", func() bool {
 		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid))
 		return err != nil

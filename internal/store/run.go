@@ -43,7 +43,7 @@ func do[T any](ctx context.Context, l *Local, j job, fn func() (T, error), late 
 	var zero T
 	if j.inline && j.mount.gate.try() {
 		defer j.mount.gate.leave()
-		return as(l.self, j.creds, fn)
+		return as(l.self, j.creds, fn, endProcess)
 	}
 	timer := timers.Get().(*time.Timer)
 	timer.Reset(time.Until(j.until))
@@ -64,7 +64,7 @@ func do[T any](ctx context.Context, l *Local, j job, fn func() (T, error), late 
 				late(r.v)
 			}
 		}()
-		r.v, r.err = as(l.self, j.creds, fn)
+		r.v, r.err = as(l.self, j.creds, fn, func() {}) // a lost thread ends with this goroutine
 	}()
 	select {
 	case r := <-ch:
@@ -79,21 +79,33 @@ func do[T any](ctx context.Context, l *Local, j job, fn func() (T, error), late 
 }
 
 // as runs fn on a thread with credentials c. A thread that does not come back
-// to the process's own is not unlocked, so it ends with its goroutine.
-func as[T any](p *process, c *creds, fn func() (T, error)) (v T, err error) {
+// to the process's own stays locked to its goroutine, and lost must see to it
+// that the goroutine serves nobody else.
+func as[T any](p *process, c *creds, fn func() (T, error), lost func()) (v T, err error) {
 	if c == nil {
 		return fn()
 	}
 	runtime.LockOSThread()
 	defer func() {
-		if p.restore(c) == nil {
-			runtime.UnlockOSThread()
+		if p.restore(c) != nil {
+			lost()
+			return
 		}
+		runtime.UnlockOSThread()
 	}()
 	if err := p.assume(c); err != nil {
 		return v, fmt.Errorf("taking the caller's credentials: %w", err)
 	}
 	return fn()
+}
+
+// endProcess is for a goroutine that goes on serving others, on a thread with
+// somebody's credentials. Only the kernel out of memory in the middle of a
+// switch leads here; the daemon is made to be started again. The panic is in
+// another goroutine so that nobody recovers it.
+func endProcess() {
+	go panic("store: a thread does not come back from its caller's credentials")
+	select {}
 }
 
 func (j *job) turnedAway(l *Local, err error) error {
