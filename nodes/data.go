@@ -42,10 +42,11 @@ func (n *dataNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		o.abandon()
 		return nil, 0, n.errno("open", err)
 	}
-	changed := n.inode.listed(a)
+	changed := n.inode.changed(a)
 	if changed {
 		n.staleAttr()
 	}
+	n.inode.show(a)
 	if o.lane == lanePassthrough {
 		f.Close() // the kernel holds the file by its backing id
 		return &dataHandle{n: n}, fuse.FOPEN_NOFLUSH | n.sys.pass.ticket(o.backing), 0

@@ -74,10 +74,11 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 	var flags uint32
 	if e.Valid > 0 && e.Attr.Dev != 0 {
 		flags = fuse.FOPEN_CACHE_DIR
-		if n.inode.listed(e.Attr) {
+		if n.inode.changed(e.Attr) {
 			flags |= dropCache
 			n.staleAttr()
 		}
+		n.inode.show(e.Attr)
 	}
 	return &dirHandle{n: n, list: list}, flags, 0
 }

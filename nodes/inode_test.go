@@ -50,18 +50,23 @@ func TestInodeLife(t *testing.T) {
 	}
 }
 
-// A changed file is noticed once, and the first sight of one is no change.
-func TestListed(t *testing.T) {
+// The first sight of a file is no change, a nanosecond is one.
+func TestChanged(t *testing.T) {
 	i := &inode{}
 	a := store.Attr{Size: 1, Mtime: time.Unix(1, 0)}
-	if i.listed(a) {
+	if i.changed(a) {
 		t.Error("the first sight is a change")
 	}
-	if i.listed(a) {
+	i.show(a)
+	if i.changed(a) {
 		t.Error("the same again is a change")
 	}
 	a.Mtime = time.Unix(1, 1)
-	if !i.listed(a) || i.listed(a) {
-		t.Error("a nanosecond later is one change")
+	if !i.changed(a) {
+		t.Error("a nanosecond later is no change")
+	}
+	i.show(a)
+	if i.changed(a) {
+		t.Error("a change is noticed again after it was shown")
 	}
 }

@@ -62,8 +62,6 @@ func (i *inode) show(a store.Attr) {
 	i.shown = stampOf(a)
 }
 
-func stampOf(a store.Attr) stamp { return stamp{a.Mtime, a.Ctime, a.Size} }
-
 func (i *inode) isOpen() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
