@@ -95,6 +95,7 @@ func TestMountsAreNoticed(t *testing.T) {
 	needRoot(t)
 	dir := openDir(t) + "/m"
 	must(t, os.MkdirAll(dir+"/x", 0o755))
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	l := NewLocal(nil)
 	for range 3 {
 		before := l.host().mounts.at(dir + "/x")

@@ -51,13 +51,12 @@ func (l *Local) translate(ctx context.Context, w *writer, name string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("%s, as process %d sees it: %w", name, w.pid, err)
 	}
-	for i, p := range append([]string{name}, l.hostNames(w, theirs.at)...) {
+	for _, p := range append([]string{name}, l.hostNames(w, theirs.at)...) {
 		ours, e := l.follow(ctx, l.host(), p, creds, until)
 		if errors.Is(e, os.ErrDeadlineExceeded) {
 			return "", e
 		}
-		// A translated name must be real, the writer's own may have links.
-		if e == nil && ours.attr.Dev == theirs.attr.Dev && ours.attr.Ino == theirs.attr.Ino && (i == 0 || ours.at == p) {
+		if e == nil && ours.attr.Dev == theirs.attr.Dev && ours.attr.Ino == theirs.attr.Ino {
 			return p, nil
 		}
 	}
