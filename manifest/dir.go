@@ -143,6 +143,7 @@ func (d *Dir) Degraded() (time.Time, error) {
 func do[T any](ctx context.Context, d *Dir, fn func() (T, error)) (T, error) {
 	var out atomic.Pointer[T]
 	err := d.local.Do(ctx, d.root, func() error {
+		d.meet()
 		v, err := fn()
 		if err == nil {
 			out.Store(&v)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -71,5 +72,27 @@ func TestLinksBackAreNoNames(t *testing.T) {
 	}
 	if r, err := d.Manifest(bg, "other", 1); err != nil || r.Manifest.Path != "/d" {
 		t.Errorf("by its other name: %v, %v", r, err)
+	}
+}
+
+// What was read by its name alone is enough to know the root by.
+func TestReplacedRoot(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "root")
+	lay(t, root, map[string]string{"m/v1/manifest.json": rec, "m/latest": "v1"})
+	d, err := OpenDir(root, &DirOptions{TTL: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Manifest(bg, "m", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(root, root+".away"), os.Mkdir(root, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Versions(bg, "never"); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty directory took its place: %v", err)
+	}
+	if v, err := d.Publish(bg, "m", crashDraft("/d")); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("published v%d there, %v", v, err)
 	}
 }

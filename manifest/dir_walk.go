@@ -166,6 +166,17 @@ func (d *Dir) rootThere() error {
 	return nil
 }
 
+// meet notes which directory the root is, at the first access that finds it: an
+// empty one that takes its place later is another. To be called inside do.
+func (d *Dir) meet() {
+	d.mu.Lock()
+	met := d.rootID != (fileID{})
+	d.mu.Unlock()
+	if !met {
+		_ = d.rootThere() // whoever needs the root says what is wrong with it
+	}
+}
+
 // stamp tells whether a file has been changed.
 type stamp struct {
 	id    fileID
