@@ -37,6 +37,12 @@ type Dir interface {
 	Stat(ctx context.Context) (Entry, error)
 }
 
+// Lister is a Dir that knows more cheaply than by Lookup what a name is that its
+// ReadDir has just returned.
+type Lister interface {
+	Listed(ctx context.Context, e DirEntry) (Entry, error)
+}
+
 // Accesser is a node that answers access(2) itself, as the caller.
 type Accesser interface {
 	Access(ctx context.Context, mask uint32) error

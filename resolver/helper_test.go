@@ -146,6 +146,11 @@ func (s *site) ls(path string) string {
 			s.Errorf("%s lists %s: %v", path, e.Name, err)
 			continue
 		}
+		if l, ok := d.(Lister); ok {
+			if listed, err := l.Listed(ctx, e); err != nil || listed.Key != c.Key || listed.Attr != c.Attr || listed.Valid != c.Valid {
+				s.Errorf("%s/%s is known from the listing as %+v %v, and found as %+v", path, e.Name, listed, err, c)
+			}
+		}
 		if c.Key != e.Key || c.Attr.Mode&syscall.S_IFMT != e.Mode {
 			s.Errorf("%s/%s is listed as %o %q and found as %o %q", path, e.Name, e.Mode, e.Key, c.Attr.Mode&syscall.S_IFMT, c.Key)
 		}

@@ -23,6 +23,7 @@ type manifestDir struct {
 
 var (
 	_ Dir     = (*manifestDir)(nil)
+	_ Lister  = (*manifestDir)(nil)
 	_ Mutable = (*manifestDir)(nil)
 )
 
@@ -136,6 +137,16 @@ func (d *manifestDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		add(a, syscall.S_IFREG)
 	}
 	return list, nil
+}
+
+func (d *manifestDir) Listed(ctx context.Context, e DirEntry) (Entry, error) {
+	if e.Mode != syscall.S_IFDIR {
+		return d.Lookup(ctx, e.Name)
+	}
+	if n, ok := canonical(e.Name); ok && d.name != "" {
+		return (&recordDir{d.t, d.name, n}).Stat(ctx)
+	}
+	return (&manifestDir{d.t, d.full(e.Name)}).Stat(ctx)
 }
 
 // turn lets one writer at a time go from its listing to its mkdir. It lists what

@@ -20,6 +20,7 @@ type nameDir struct {
 
 var (
 	_ Dir      = (*nameDir)(nil)
+	_ Lister   = (*nameDir)(nil)
 	_ Accesser = (*nameDir)(nil)
 )
 
@@ -86,6 +87,16 @@ func (d *nameDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		}
 	}
 	return list, nil
+}
+
+func (d *nameDir) Listed(ctx context.Context, e DirEntry) (Entry, error) {
+	if e.Mode != syscall.S_IFDIR {
+		return d.Lookup(ctx, e.Name)
+	}
+	if n, ok := canonical(e.Name); ok {
+		return (&versionDir{d.t, d.name, n}).Stat(ctx)
+	}
+	return (&nameDir{d.t, d.name + "/" + e.Name}).Stat(ctx)
 }
 
 // canonical reads vN as it is spelled in the tree: no v05, no bare 3.

@@ -12,7 +12,10 @@ import (
 // lookup and not listed, so that find, du and rsync see artifacts only.
 type rootDir struct{ t *Tree }
 
-var _ Dir = (*rootDir)(nil)
+var (
+	_ Dir    = (*rootDir)(nil)
+	_ Lister = (*rootDir)(nil)
+)
 
 func (d *rootDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if strings.HasPrefix(name, ".") {
@@ -52,3 +55,7 @@ func (d *rootDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 }
 
 func (d *rootDir) Stat(context.Context) (Entry, error) { return d.t.Root(), nil }
+
+func (d *rootDir) Listed(ctx context.Context, e DirEntry) (Entry, error) {
+	return (&nameDir{d.t, e.Name}).Stat(ctx)
+}
