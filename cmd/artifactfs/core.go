@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -149,111 +148,4 @@ func (c *core) warn(ctx context.Context, doc *statusDoc) {
 			doc.Warnings = append(doc.Warnings, fmt.Sprintf("%s:v%d is retired and in use", v.Name, v.Version))
 		}
 	}
-}
-
-// open opens the core for a command without a mount, and returns its arguments
-// without the key=value ones. A path inside a mount becomes a reference there.
-func (a *app) open(args []string) (*core, []string, error) {
-	plain, dotlist := splitArgs(args)
-	cfg, err := a.load(dotlist)
-	if err != nil {
-		return nil, nil, err
-	}
-	if s := mountNamed(plain); s != nil {
-		cfg = s.Config
-	} else if cfg.Embedded {
-		if s, err := onlyMount(); err != nil {
-			return nil, nil, err
-		} else if s != nil {
-			cfg = s.Config
-		}
-	}
-	if err := a.sayWandB(cfg); err != nil {
-		return nil, nil, err
-	}
-	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer})
-	return c, plain, err
-}
-
-// sayWandB keeps anybody from taking the manifest's answer for W&B's.
-func (a *app) sayWandB(cfg *config.Config) error {
-	if !cfg.WandB {
-		return nil
-	}
-	if cfg.Root == "" {
-		return errors.New("artifacts.wandb is the only backend that is on, and W&B support is not in this build: set artifacts.manifest.root")
-	}
-	fmt.Fprintln(a.err, "artifactfs: artifacts.wandb is on, but W&B support is not in this build: going on with the manifest store alone")
-	return nil
-}
-
-// mountsOf are the mounts that show the same store.
-func mountsOf(cfg *config.Config) []string {
-	var out []string
-	for _, s := range states() {
-		if s.Config.Root == cfg.Root && cfg.Root != "" && s.held() {
-			out = append(out, s.Dir)
-		}
-	}
-	return out
-}
-
-// mountNamed is the mount that one of the arguments lies in.
-func mountNamed(args []string) *state {
-	for _, arg := range args {
-		if !strings.HasPrefix(arg, "/") {
-			continue
-		}
-		for _, s := range states() {
-			if below(arg, s.Dir) && s.held() {
-				return s
-			}
-		}
-	}
-	return nil
-}
-
-// onlyMount is the mount to work on when nothing is configured: what somebody
-// who has just mounted a store and asks for a name in it expects.
-func onlyMount() (*state, error) {
-	var live []*state
-	for _, s := range states() {
-		if s.held() {
-			live = append(live, s)
-		}
-	}
-	switch len(live) {
-	case 0:
-		return nil, nil
-	case 1:
-		return live[0], nil
-	}
-	var dirs []string
-	for _, s := range live {
-		if !sameMount(s, live[0]) {
-			dirs = append(dirs, s.Dir)
-		}
-	}
-	if len(dirs) == 0 {
-		return live[0], nil
-	}
-	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name a path in one, or artifacts.manifest.root=…",
-		live[0].Dir, strings.Join(dirs, ", "))
-}
-
-// inMount turns a path inside a mount into one below the tree's root.
-func inMount(arg string) (path string, ok bool) {
-	if !strings.HasPrefix(arg, "/") {
-		return "", false
-	}
-	for _, s := range states() {
-		if below(arg, s.Dir) && s.held() {
-			return strings.TrimPrefix(strings.TrimPrefix(arg, s.Dir), "/"), true
-		}
-	}
-	return "", false
-}
-
-func below(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

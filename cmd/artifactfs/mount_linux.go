@@ -12,9 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
-	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 )
 
 // mountFlags are mount's own.
@@ -129,121 +126,6 @@ func mayShare(s *state) error {
 		return errors.New("allow_other by a user needs the line user_allow_other in /etc/fuse.conf")
 	}
 	return nil
-}
-
-// claim takes the mount point's lock. done is true if the same mount is there
-// already; another one is an error. A dead mount that nobody watches is taken away.
-func (a *app) claim(s *state) (lk *os.File, done bool, err error) {
-	for range 100 {
-		lk, ok, err := lock(s.Dir)
-		if err != nil {
-			return nil, false, err
-		}
-		if ok {
-			if err := a.clearDead(s.Dir); err != nil {
-				lk.Close()
-				return nil, false, err
-			}
-			return lk, false, nil
-		}
-		// Somebody has it, who is mounting, serving, or just about to end.
-		if old, err := findState(s.Dir); err == nil && check(s.Dir) == serving {
-			return nil, true, a.alreadyMounted(old, s)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return nil, false, fmt.Errorf("%s: another artifactfs is mounting here and does not get ready; see artifactfs status %s", s.Dir, s.Dir)
-}
-
-// alreadyMounted compares the mount that is there with the one asked for.
-func (a *app) alreadyMounted(old, s *state) error {
-	if !sameMount(old, s) {
-		return fmt.Errorf("%s is already mounted, with another configuration; artifactfs umount %s first, or see artifactfs status %s", s.Dir, s.Dir, s.Dir)
-	}
-	if a.json {
-		return a.printJSON(mountReport{Dir: s.Dir, Already: true, report: askReport(old)})
-	}
-	fmt.Fprintf(a.out, "%s is already mounted\n", s.Dir)
-	return nil
-}
-
-// clearDead takes away a mount whose daemon and supervisor are gone.
-func (a *app) clearDead(dir string) error {
-	switch check(dir) {
-	case serving:
-		return fmt.Errorf("%s is already mounted, by a daemon that left no state in %s; artifactfs umount %s first", dir, runDir(), dir)
-	case hung:
-		return fmt.Errorf("%s is mounted and does not answer; artifactfs umount --force %s first", dir, dir)
-	case dead:
-		fmt.Fprintf(a.err, "artifactfs: a mount whose daemon is gone was left at %s; taking it away\n", dir)
-		return detach(dir)
-	}
-	return nil
-}
-
-// mountable finds out what mounting would fail with, in better words.
-func mountable(dir string) error {
-	fi, err := os.Stat(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("mount %s: there is no such directory; mkdir -p %s", dir, dir)
-	}
-	if err != nil {
-		return fmt.Errorf("mount: %w", err)
-	}
-	if !fi.IsDir() {
-		return fmt.Errorf("mount %s: not a directory", dir)
-	}
-	if os.Geteuid() == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath("fusermount3"); err != nil {
-		return errors.New("mounting without root needs fusermount3 (Debian: apt install fuse3)")
-	}
-	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
-		return fmt.Errorf("/dev/fuse: %w: the administrator has to let users open it (chmod 0666), or mount as root", err)
-	}
-	if err := unix.Access(dir, unix.W_OK); err != nil {
-		return fmt.Errorf("mount %s: %w: a user can mount only over a directory of their own", dir, err)
-	}
-	return nil
-}
-
-// prepareRoot makes the embedded store and says so; one that was configured is
-// left to its first log, since its file system may just not be mounted yet.
-func (a *app) prepareRoot(cfg *config.Config) error {
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(a.err, "artifactfs: %s\n", w)
-	}
-	if cfg.Disabled != "" {
-		fmt.Fprintf(a.err, "artifactfs: tracking is fully disabled by %s: names do not resolve and nothing can be logged\n", cfg.Disabled)
-	}
-	if cfg.Embedded {
-		if err := os.MkdirAll(cfg.Root, 0o777); err != nil {
-			return fmt.Errorf("the embedded store: %w", err)
-		}
-		fmt.Fprintf(a.err, "artifactfs: no configuration found: using the embedded store %s\n", cfg.Root)
-	} else if err := reachable(cfg.Root); err != nil {
-		fmt.Fprintf(a.err, "artifactfs: the manifest root cannot be read now: %v\n", err)
-	}
-	return nil
-}
-
-// reachable looks at a root, which may hang: that must not keep us from mounting.
-func reachable(root string) error {
-	if root == "" {
-		return nil
-	}
-	answer := make(chan error, 1)
-	go func() {
-		_, err := os.Stat(root)
-		answer <- err
-	}()
-	select {
-	case err := <-answer:
-		return err
-	case <-time.After(2 * time.Second):
-		return fmt.Errorf("%s does not answer", root)
-	}
 }
 
 // mountBackground starts the supervisor and waits until it says the tree can be

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,38 +52,57 @@ const (
 	serving
 )
 
-// check asks the mount at dir. The question goes to its daemon, which may be
-// stuck, and then whoever asked cannot be killed before the connection is aborted
-// (request_wait_answer in the kernel): so a child asks, who may stay behind.
+// check asks the mount at dir.
 func check(dir string) health {
 	if t, err := topMount(dir); err != nil || t != fs.Type {
 		return notMounted
 	}
-	child := self("probe", dir)
-	if child.Start() != nil {
+	switch _, err := ask(dir, 3*time.Second); {
+	case errors.Is(err, errNoAnswer):
 		return hung
+	case err != nil:
+		return dead
+	}
+	return serving
+}
+
+var errNoAnswer = errors.New("its daemon does not answer")
+
+// ask has a child look into a mount: at path as a file system, or with more
+// arguments as probe takes them. Its daemon may be stuck, and then whoever asked
+// cannot be killed, nor end, before the connection is aborted
+// (request_wait_answer in the kernel): the child is left to that.
+func ask(path string, wait time.Duration, more ...string) ([]byte, error) {
+	var out bytes.Buffer
+	child := self(append([]string{"probe", path}, more...)...)
+	child.Stdout = &out
+	if err := child.Start(); err != nil {
+		return nil, err
 	}
 	answer := make(chan error, 1)
 	go func() { answer <- child.Wait() }()
 	select {
 	case err := <-answer:
-		if err != nil {
-			return dead
-		}
-		return serving
-	case <-time.After(3 * time.Second):
+		return out.Bytes(), err
+	case <-time.After(wait):
 		_ = child.Process.Kill()
-		return hung
+		return nil, errNoAnswer
 	}
 }
 
-// probeCmd is that child: it fails if the mount's daemon is gone.
+// probeCmd is that child. It fails if the mount's daemon is gone.
 func probeCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:    "probe DIR",
+	var read bool
+	c := &cobra.Command{
+		Use:    "probe PATH",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if read {
+				b, err := os.ReadFile(args[0])
+				_, _ = os.Stdout.Write(b)
+				return err
+			}
 			var st unix.Statfs_t
 			if err := unix.Statfs(args[0], &st); err == unix.ENOTCONN || err == unix.ECONNABORTED {
 				return err
@@ -90,6 +110,8 @@ func probeCmd() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&read, "read", false, "print the file")
+	return c
 }
 
 // self runs this program as one of its hidden commands. /proc/self/exe is this

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
@@ -50,7 +47,7 @@ func newReport(s *state) report {
 func askReport(s *state) report {
 	r := newReport(s)
 	var doc statusDoc
-	if b, err := os.ReadFile(filepath.Join(s.Dir, ".artifactfs", "status")); err == nil && json.Unmarshal(b, &doc) == nil && doc.Lane != "" {
+	if askStatus(s.Dir, &doc) == nil && doc.Lane != "" {
 		r.Lane, r.Why = doc.Lane, doc.Why
 	}
 	return r

@@ -4,75 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
-
-// statusDoc is what .artifactfs/status holds and status prints.
-type statusDoc struct {
-	Mountpoint string           `json:"mountpoint"`
-	State      string           `json:"state,omitempty"` // serving, dead, hung, starting: seen from outside
-	PID        int              `json:"pid,omitempty"`
-	Supervisor int              `json:"supervisor,omitempty"`
-	Started    time.Time        `json:"started,omitzero"`
-	Restarts   int              `json:"restarts,omitempty"`
-	LastDeath  string           `json:"last_death,omitempty"`
-	LogFile    string           `json:"log_file,omitempty"`
-	Build      string           `json:"build,omitempty"`
-	Kernel     string           `json:"kernel,omitempty"`
-	Stores     []storeStatus    `json:"stores"`
-	WandB      string           `json:"wandb,omitempty"`
-	Disabled   string           `json:"disabled,omitempty"`
-	Shared     bool             `json:"shared"`
-	DataRoots  []string         `json:"data_roots,omitempty"`
-	Lane       string           `json:"lane,omitempty"`
-	Why        string           `json:"why,omitempty"`
-	Versions   []*versionStatus `json:"versions"`
-	Refused    []refusal        `json:"refused,omitempty"` // file systems that do not take passthrough
-	Warnings   []string         `json:"warnings,omitempty"`
-}
-
-// storeStatus is one store and whether it answers.
-type storeStatus struct {
-	Store    string    `json:"store"`
-	Root     string    `json:"root"`
-	State    string    `json:"state"` // ok or degraded
-	Since    time.Time `json:"since,omitzero"`
-	Cause    string    `json:"cause,omitempty"`
-	Embedded bool      `json:"embedded,omitempty"`
-}
-
-// versionStatus is one version that was used since the mount.
-type versionStatus struct {
-	Name    string `json:"name"`
-	Version int    `json:"version"`
-	Lane    string `json:"lane,omitempty"`
-	Why     string `json:"why,omitempty"`
-	Missing string `json:"missing,omitempty"` // the recorded path, if nothing is there
-}
-
-type refusal struct {
-	Dev uint64 `json:"dev"`
-	Why string `json:"why"`
-}
-
-// version returns the entry of one version, made if it is not there.
-func (d *statusDoc) version(name string, n int) *versionStatus {
-	for _, v := range d.Versions {
-		if v.Name == name && v.Version == n {
-			return v
-		}
-	}
-	v := &versionStatus{Name: name, Version: n}
-	d.Versions = append(d.Versions, v)
-	return v
-}
-
-func (v *versionStatus) lane(lane, why string) { v.Lane, v.Why = lane, why }
 
 func (a *app) statusCmd() *cobra.Command {
 	return &cobra.Command{
@@ -159,11 +96,15 @@ func gatherStatus(dir string) *statusDoc {
 	h := check(dir)
 	switch {
 	case h == serving:
+		err := askStatus(dir, d)
 		d.State = "serving"
-		if err := askStatus(dir, d); err != nil {
-			d.Warnings = append(d.Warnings, err.Error())
+		if errors.Is(err, errNoAnswer) {
+			d.State = "hung"
 		}
-		return d
+		if err == nil {
+			return d
+		}
+		d.Warnings = append(d.Warnings, err.Error())
 	case h == notMounted && s == nil:
 		return nil
 	case h == notMounted:
@@ -185,24 +126,14 @@ func gatherStatus(dir string) *statusDoc {
 // askStatus reads the status from inside the mount, and gives up on one that
 // takes longer than anybody waits.
 func askStatus(dir string, d *statusDoc) error {
-	type answer struct {
-		b   []byte
-		err error
+	b, err := ask(filepath.Join(dir, ".artifactfs", "status"), 10*time.Second, "--read")
+	if err == nil {
+		err = json.Unmarshal(b, d)
 	}
-	got := make(chan answer, 1)
-	go func() {
-		b, err := os.ReadFile(filepath.Join(dir, ".artifactfs", "status"))
-		got <- answer{b, err}
-	}()
-	select {
-	case r := <-got:
-		if r.err != nil {
-			return r.err
-		}
-		return json.Unmarshal(r.b, d)
-	case <-time.After(10 * time.Second):
-		return errors.New("the status inside the mount does not come")
+	if err != nil {
+		return fmt.Errorf("the status inside the mount: %w", err)
 	}
+	return nil
 }
 
 // printStatus prints panels and tables.

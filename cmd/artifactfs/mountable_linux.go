@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+)
+
+// mountable finds out what mounting would fail with, in better words.
+func mountable(dir string) error {
+	fi, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("mount %s: there is no such directory; mkdir -p %s", dir, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if !fi.IsDir() {
+		return fmt.Errorf("mount %s: not a directory", dir)
+	}
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("fusermount3"); err != nil {
+		return errors.New("mounting without root needs fusermount3 (Debian: apt install fuse3)")
+	}
+	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
+		return fmt.Errorf("/dev/fuse: %w: the administrator has to let users open it (chmod 0666), or mount as root", err)
+	}
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return fmt.Errorf("mount %s: %w: a user can mount only over a directory of their own", dir, err)
+	}
+	return nil
+}
+
+// prepareRoot makes the embedded store and says so; one that was configured is
+// left to its first log, since its file system may just not be mounted yet.
+func (a *app) prepareRoot(cfg *config.Config) error {
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(a.err, "artifactfs: %s\n", w)
+	}
+	if cfg.Disabled != "" {
+		fmt.Fprintf(a.err, "artifactfs: tracking is fully disabled by %s: names do not resolve and nothing can be logged\n", cfg.Disabled)
+	}
+	if cfg.Embedded {
+		if err := os.MkdirAll(cfg.Root, 0o777); err != nil {
+			return fmt.Errorf("the embedded store: %w", err)
+		}
+		fmt.Fprintf(a.err, "artifactfs: no configuration found: using the embedded store %s\n", cfg.Root)
+	} else if err := reachable(cfg.Root); err != nil {
+		fmt.Fprintf(a.err, "artifactfs: the manifest root cannot be read now: %v\n", err)
+	}
+	return nil
+}
+
+// reachable looks at a root, which may hang: that must not keep us from mounting.
+func reachable(root string) error {
+	if root == "" {
+		return nil
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := os.Stat(root)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(2 * time.Second):
+		return fmt.Errorf("%s does not answer", root)
+	}
+}
