@@ -5,7 +5,13 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 )
+
+// The process's first thread stays with main: internal/store gives the thread it
+// works on a caller's ids, and the first one's are what /proc shows of the process.
+// Only an init can keep it.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	os.Exit(exitCode(run(context.Background(), os.Args)))
