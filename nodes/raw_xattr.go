@@ -3,6 +3,7 @@
 package nodes
 
 import (
+	"strings"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -20,7 +21,11 @@ func (r *raw) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.S
 	return 0, fuse.ENOSYS
 }
 
-func (r *raw) SetXAttr(<-chan struct{}, *fuse.SetXAttrIn, string, []byte) fuse.Status {
+func (r *raw) SetXAttr(_ <-chan struct{}, _ *fuse.SetXAttrIn, attr string, _ []byte) fuse.Status {
+	if strings.HasPrefix(attr, "system.posix_acl_") {
+		// cp -p sets the mode so, and takes this alone for "then chmod": anything else it reports, of a request that has been logged.
+		return fuse.Status(syscall.EOPNOTSUPP)
+	}
 	return fuse.Status(syscall.EROFS)
 }
 
