@@ -4,6 +4,7 @@ package nodes
 
 import (
 	"context"
+	"sync/atomic"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -64,8 +65,8 @@ func (n *controlNode) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse
 			if err := t.Truncate(as(ctx), int64(size)); err != nil {
 				return n.errno("truncate", err)
 			}
-		} else if size != 0 {
-			return syscall.EINVAL
+		} else if h, ok := f.(*controlHandle); size != 0 && !(ok && int64(size) == h.written.Load()) {
+			return syscall.EINVAL // rsync --inplace truncates to what it has written
 		}
 	}
 	return n.Getattr(ctx, f, out)
@@ -73,8 +74,9 @@ func (n *controlNode) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse
 
 // controlHandle is one open control file.
 type controlHandle struct {
-	n *node
-	h resolver.Handle
+	n       *node
+	h       resolver.Handle
+	written atomic.Int64 // the end of the last write
 }
 
 var (
@@ -93,6 +95,7 @@ func (h *controlHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.
 // and at nothing that comes after.
 func (h *controlHandle) Write(ctx context.Context, p []byte, off int64) (uint32, syscall.Errno) {
 	k, err := h.h.Write(as(ctx), p, off)
+	h.written.Store(off + int64(max(k, 0)))
 	return uint32(max(k, 0)), h.n.errno("write", err)
 }
 

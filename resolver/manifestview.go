@@ -94,15 +94,13 @@ func (d *manifestDir) lookupIn(ctx context.Context, name string) (Entry, error) 
 	return Entry{}, d.t.noVersion(d.name, name, l)
 }
 
-func (d *manifestDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
-	var list []DirEntry
+func (d *manifestDir) ReadDir(ctx context.Context) (list []DirEntry, err error) {
 	add := func(name string, mode uint32) {
 		list = append(list, DirEntry{Name: name, Mode: mode, Key: path.Join(d.path(), name)})
 	}
 	if d.name != "" {
-		if err := d.turn(ctx); err != nil {
-			return nil, err
-		}
+		d.turn(ctx)
+		defer func() { d.t.drafts.listed(ctx, d.name, len(list)) }()
 	}
 	names, err := d.t.names(ctx, d.name)
 	if err != nil {
@@ -151,14 +149,13 @@ func (d *manifestDir) Listed(ctx context.Context, e DirEntry) (Entry, error) {
 
 // turn lets one writer at a time go from its listing to its mkdir. It lists what
 // is there now: a cached listing would give a number that is taken.
-func (d *manifestDir) turn(ctx context.Context) error {
+func (d *manifestDir) turn(ctx context.Context) {
 	if _, ok := d.t.src.(Claimer); ok {
 		d.t.drafts.wait(ctx, d.name)
 	}
 	if r, ok := d.t.src.(Refresher); ok {
 		r.Refresh(d.name)
 	}
-	return nil
 }
 
 // recordDir is .manifest/NAME/vN: the record as the store has it, and data, a link

@@ -16,8 +16,10 @@ type turn struct {
 }
 
 const (
-	turnHold = 20 * time.Millisecond // how long one writer is given
-	turnWait = time.Second           // how long one lister waits for any number of them
+	turnHold  = 20 * time.Millisecond // how long a writer is given once it has its listing
+	turnEntry = 50 * time.Microsecond // and for each entry that the kernel has yet to take over
+	turnMax   = 300 * time.Millisecond
+	turnWait  = 2 * time.Second // how long a lister waits for any number of writers
 )
 
 // wait returns when no other process is between its listing and its mkdir, and
@@ -60,8 +62,18 @@ func (d *drafts) take(name string, by owner, now, end time.Time) (<-chan struct{
 	} else if len(d.turns) >= maxDrafts {
 		maps.DeleteFunc(d.turns, func(_ string, t *turn) bool { return now.After(t.until) })
 	}
-	d.turns[name] = &turn{by: by, until: now.Add(turnHold), over: make(chan struct{})}
+	d.turns[name] = &turn{by: by, until: now.Add(turnMax), over: make(chan struct{})}
 	return nil, 0
+}
+
+// listed lets the caller's time begin: it has its listing, of so many entries.
+func (d *drafts) listed(ctx context.Context, name string, entries int) {
+	by := ownerOf(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := d.turns[name]; t != nil && t.by == by {
+		t.until = time.Now().Add(min(turnMax, turnHold+time.Duration(entries)*turnEntry))
+	}
 }
 
 // pass ends the caller's turn: its mkdir has been answered.
