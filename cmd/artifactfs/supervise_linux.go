@@ -149,7 +149,8 @@ func (v *supervisor) wait(d *exec.Cmd) (err error, stopped bool) {
 }
 
 // backOff waits before another start: not at all the first time, then longer the
-// more daemons die young, up to a second: the mount is promised back within two.
+// more daemons die young, up to half a second: the mount is promised back
+// within two.
 // It reports whether it was told to stop.
 func (v *supervisor) backOff(began time.Time) (stop bool) {
 	if time.Since(began) > 30*time.Second {
@@ -160,7 +161,7 @@ func (v *supervisor) backOff(began time.Time) (stop bool) {
 		return true
 	case <-time.After(v.pause):
 	}
-	v.pause = min(max(2*v.pause, 100*time.Millisecond), time.Second)
+	v.pause = min(max(2*v.pause, 100*time.Millisecond), 500*time.Millisecond)
 	return !v.ours()
 }
 

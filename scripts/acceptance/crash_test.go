@@ -53,7 +53,7 @@ func TestKillDuringLogs(t *testing.T) {
 		close(stop)
 		writers.Wait()
 		next += 40000
-		s.back(fmt.Sprint("in round ", round))
+		s.back(comeback, fmt.Sprint("in round ", round))
 		n, err := s.log(name, request(dir, "next", round))
 		if err != nil {
 			t.Fatalf("round %d: the next log: %v", round, err)
@@ -264,7 +264,7 @@ func (s *site) killAt(calls string, when int, busy func(k int)) bool {
 	end()
 	dead := !holds(pid, "/dev/fuse")
 	if dead {
-		s.back("after a kill at " + calls)
+		s.back(2*comeback, "after a kill at "+calls) // the supervisor learns of the death when strace has let go
 	}
 	return dead
 }

@@ -293,9 +293,9 @@ func (s *site) kill() {
 }
 
 // back waits for the mount to answer again: with something that no cache holds.
-func (s *site) back(when string) time.Duration {
+func (s *site) back(within time.Duration, when string) time.Duration {
 	s.t.Helper()
-	return eventually(s.t, comeback, "the mount is back "+when, func() error {
+	return eventually(s.t, within, "the mount is back "+when, func() error {
 		_, err := os.ReadFile(s.path(".artifactfs", "status"))
 		return err
 	})
