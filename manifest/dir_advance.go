@@ -40,7 +40,7 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 	}
 	defer give()
 	for wait := newPatience(d.patience); ; {
-		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over(), nil) })
+		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over()) })
 		if err != nil || !busy {
 			return err
 		}
@@ -48,33 +48,41 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 	}
 }
 
-// tryAdvance moves latest, unless another writer is about to. ready is a latest
-// for v that is written and durable, or nil. To be called inside do.
-func (d *Dir) tryAdvance(name string, v int, back, impatient bool, ready *temporary) (busy bool, err error) {
+// tryAdvance moves latest durably, unless another writer is about to.
+// To be called inside do.
+func (d *Dir) tryAdvance(name string, v int, back, impatient bool) (busy bool, err error) {
+	moved, busy, err := d.moveLatest(name, v, back, impatient, nil)
+	if err != nil || !moved {
+		return busy, err
+	}
 	dir, _, err := d.within(name)
 	if err != nil {
 		return false, err
 	}
+	return false, syncDirs(dir)
+}
+
+// moveLatest moves latest, unless another writer is about to. ready is a latest
+// for v that is written and durable, or nil. The name is not durable yet.
+func (d *Dir) moveLatest(name string, v int, back, impatient bool, ready *temporary) (moved, busy bool, err error) {
+	dir, _, err := d.within(name)
+	if err != nil {
+		return false, false, err
+	}
 	if !back && !d.complete(name, v) {
-		return false, d.noVersion(name, v, nil)
+		return false, false, d.noVersion(name, v, nil)
 	}
 	lock, err := d.lockLatest(dir, name)
 	if errors.Is(err, errBusy) && !impatient {
-		return true, nil
+		return false, true, nil
 	}
 	if lock != nil {
 		defer lock.Close()
 	}
 	d.step("latest locked")
-	moved, err := d.settle(dir, name, v, back, ready)
-	if lock != nil {
-		lock.Close()
-	}
-	if err != nil || !moved {
-		return false, err
-	}
+	moved, err = d.settle(dir, name, v, back, ready)
 	d.step("latest named")
-	return false, syncDirs(dir)
+	return moved, false, err
 }
 
 // settle writes latest until it names what it should. Upstream's writers may put

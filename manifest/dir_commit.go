@@ -44,22 +44,22 @@ func (d *Dir) highest(dir, name string) (int, error) {
 }
 
 // commit writes a claimed version. All files are durable before manifest.json
-// gets its name, and that before latest does. The claim needs no sync of its own:
-// it lies in the directory that latest does.
-func (p *publishing) commit(dir string, v int, req *request, latest *temporary) (err error) {
+// gets its name. It returns the directories that are to be synced for the names
+// to be durable too, that of the claim among them.
+func (p *publishing) commit(dir string, v int, req *request, latest *temporary) (dirs []string, err error) {
 	d, vdir := p.d, filepath.Join(dir, Version(v).String())
 	side := d.sidecar(p.name, v, p.draft)
 	defer side.discard()
 	d.step("sidecar written")
 	meta, err := newTemporary(vdir+"/metadata.json", p.draft.MetadataBytes())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer meta.discard()
 	d.step("metadata written")
 	record, err := newTemporary(vdir+"/manifest.json", p.draft.ManifestBytes(v))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer record.discard()
 	d.step("manifest written")
@@ -71,16 +71,17 @@ func (p *publishing) commit(dir string, v int, req *request, latest *temporary) 
 		files = append(files, f)
 	}
 	if err := syncAll(files...); err != nil {
-		return err
+		return nil, err
 	}
 	d.step("synced")
-	return p.install(vdir, side, meta, record)
+	dirs, err = p.install(vdir, side, meta, record)
+	return append(dirs, dir), err
 }
 
-// install gives the files their names, and makes those durable.
-func (p *publishing) install(vdir string, side, meta, record *temporary) error {
+// install gives the files their names.
+func (p *publishing) install(vdir string, side, meta, record *temporary) (dirs []string, err error) {
 	d := p.d
-	dirs := []string{vdir}
+	dirs = []string{vdir}
 	if side != nil {
 		if err := side.keep(); err != nil {
 			d.log.Warn("logged without its sidecar", "store", d.root, "artifact", p.name, "err", err)
@@ -94,15 +95,11 @@ func (p *publishing) install(vdir string, side, meta, record *temporary) error {
 			if side != nil {
 				os.Remove(side.final)
 			}
-			return errTaken
+			return nil, errTaken
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		d.step(filepath.Base(t.final) + " named")
 	}
-	if err := syncDirs(dirs...); err != nil {
-		return err
-	}
-	d.step("committed")
-	return nil
+	return dirs, nil
 }

@@ -57,3 +57,14 @@ func renameNew(from, to string) error {
 	}
 	return nil
 }
+
+// keepsOrder reports whether dir's file system makes renames durable in the order
+// in which they were made: then one sync is enough for several. The journals of
+// ext4 and XFS do.
+func keepsOrder(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return int64(st.Type) == unix.EXT4_SUPER_MAGIC || int64(st.Type) == unix.XFS_SUPER_MAGIC
+}

@@ -28,3 +28,5 @@ func identify(path string) (fileID, error) {
 }
 
 func renameNew(from, to string) error { return linkNew(from, to) }
+
+func keepsOrder(string) bool { return false }

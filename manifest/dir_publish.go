@@ -154,18 +154,39 @@ func (p *publishing) version(req *request) (o outcome, err error) {
 	}
 	d.step("claimed")
 	latest, err := newLatest(dir, o.v)
+	var dirs []string
 	if err == nil {
 		defer latest.discard()
-		err = p.commit(dir, o.v, req, latest)
+		dirs, err = p.commit(dir, o.v, req, latest)
 	}
-	if errors.Is(err, errTaken) {
-		return o, err
+	if err == nil {
+		o.latest, err = p.seal(dir, o.v, dirs, latest)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errTaken) {
 		return o, fmt.Errorf("v%d was claimed, and its number is lost: %w", o.v, err)
 	}
-	o.made = true
-	busy, err := d.tryAdvance(p.name, o.v, false, false, latest)
-	o.latest = err == nil && !busy
-	return o, nil
+	o.made = err == nil
+	return o, err
+}
+
+// seal makes what was committed durable, and moves latest to it, never durably
+// before. It reports whether latest is settled; that it is not loses no version.
+func (p *publishing) seal(dir string, v int, dirs []string, latest *temporary) (settled bool, err error) {
+	d := p.d
+	if !keepsOrder(dir) {
+		if err := syncDirs(dirs...); err != nil {
+			return false, err
+		}
+		dirs = nil
+	}
+	d.step("committed")
+	moved, busy, late := d.moveLatest(p.name, v, false, false, latest)
+	if moved && dirs == nil {
+		dirs = []string{dir}
+	}
+	if dirs != nil {
+		err = syncDirs(dirs...)
+	}
+	d.step("sealed")
+	return late == nil && !busy, err
 }

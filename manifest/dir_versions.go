@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -19,7 +18,8 @@ type artifact struct {
 	last   *snapshot
 	gen    uint64 // raised by our own changes: what was read before is old
 	old    bool   // last was read before such a change
-	latest int    // the highest that anybody was shown
+	latest int    // what was shown as latest, and when
+	shown  time.Time
 	seenBy map[identity]bool
 }
 
@@ -51,27 +51,29 @@ func (d *Dir) Versions(ctx context.Context, name string) (*Listing, error) {
 		return nil, err
 	}
 	a := d.artifact(name)
-	for range 4 {
-		s, young := d.remembered(a)
-		latest := pointer{}
-		old, mine, err := false, false, error(nil)
-		if !young {
-			if s, mine, err = d.relist(ctx, a, s); mine && err == nil {
-				latest = s.latest
-			}
-		}
-		if err == nil && !mine {
-			latest, old, err = d.fresh(ctx, a, s)
-		}
-		switch {
-		case err != nil:
+	mine, err := false, error(nil)
+	s, young := d.remembered(a)
+	if !young {
+		s, mine, err = d.relist(ctx, a, s)
+	}
+	if err == nil && !mine {
+		latest, old, err := d.fresh(ctx, a, s)
+		if err != nil {
 			return d.lastAnswer(ctx, a, err)
-		case !old:
+		}
+		if !old {
 			return d.answer(ctx, a, s, latest), nil
 		}
-		d.forget(a, s)
 	}
-	return nil, fmt.Errorf("artifact %s: store %s changes faster than it can be listed: %w", name, d.root, syscall.EBUSY)
+	if err == nil && !mine {
+		// What others read may always be a little too old: this one is our own.
+		d.forget(a, s)
+		s, err = d.list(ctx, a, s)
+	}
+	if err != nil {
+		return d.lastAnswer(ctx, a, err)
+	}
+	return d.answer(ctx, a, s, s.latest), nil
 }
 
 // remembered returns the last snapshot and whether it may still be answered from.
@@ -99,16 +101,7 @@ func (d *Dir) relist(ctx context.Context, a *artifact, old *snapshot) (s *snapsh
 	led := false
 	ch := d.flights.DoChan(a.name+"\x00"+strconv.FormatUint(gen, 10), func() (any, error) {
 		led = true
-		s, err := d.scanAll(context.WithoutCancel(ctx), a.name, old)
-		if err != nil {
-			return nil, err
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if a.gen == gen {
-			a.last, a.old = s, false
-		}
-		return s, nil
+		return d.list(context.WithoutCancel(ctx), a, old)
 	})
 	select {
 	case r := <-ch:
@@ -119,11 +112,29 @@ func (d *Dir) relist(ctx context.Context, a *artifact, old *snapshot) (s *snapsh
 			return nil, true, r.Err
 		}
 		// It was read as somebody else, who may have been refused.
-		s, err := d.scanAll(ctx, a.name, old)
+		s, err := d.list(ctx, a, old)
 		return s, true, err
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	}
+}
+
+// list reads the artifact as this caller, and keeps what it found unless that is
+// older than what is known by then.
+func (d *Dir) list(ctx context.Context, a *artifact, old *snapshot) (*snapshot, error) {
+	d.mu.Lock()
+	gen := a.gen
+	d.mu.Unlock()
+	s, err := d.scanAll(ctx, a.name, old)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.gen == gen && (a.last == nil || s.at.After(a.last.at)) {
+		a.last, a.old = s, false
+	}
+	return s, nil
 }
 
 // scanAll scans in parts, each within the deadline of one access.
@@ -204,7 +215,10 @@ func (d *Dir) answer(ctx context.Context, a *artifact, s *snapshot, latest point
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}
-	l.Latest, a.latest = v, v
+	l.Latest = v
+	if v >= a.latest || s.at.After(a.shown) {
+		a.latest, a.shown = v, time.Now()
+	}
 	for _, list := range [][]int{s.complete, s.legacy} {
 		for _, v := range list {
 			if !s.isRetired(v) {
