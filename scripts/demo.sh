@@ -27,12 +27,19 @@ cp -r testdata/demo/{store,data,ckpt} "$tmp"
 grep -rlZ /data/demo "$tmp/store" | xargs -0 sed -i "s|/data/demo|$tmp|g"
 mkdir -p "$mnt" "$tmp/data/sft/run3/splits/train"
 echo '{"messages": [{"role": "user", "content": "a question of run 3"}]}' >"$tmp/data/sft/run3/splits/train/00.jsonl"
-export PATH=$bin:$PATH HOME=$tmp/home XDG_STATE_HOME=$tmp/state XDG_CACHE_HOME=$tmp/cache NEMOTRON_ENV_FILE=
+export PATH=$bin:$PATH HOME=$tmp/home XDG_STATE_HOME=$tmp/state XDG_CACHE_HOME=$tmp/cache NEMOTRON_ENV_FILE=$tmp/env.toml
 mkdir -p "$HOME"
-cd "$tmp" # no env.toml above here
+cd "$tmp"
+cat >env.toml <<EOF
+[artifacts.manifest]
+root = "$tmp/store"
+[artifactfs]
+data_roots = ["$tmp"]
+EOF
 
 say "A team's manifest store becomes a directory tree"
-try "artifactfs mount $mnt artifacts.manifest.root=$tmp/store artifactfs.data_roots=[$tmp]"
+try "cat env.toml"
+try "artifactfs mount $mnt"
 try "ls -l $mnt $mnt/nano3-sft-data"
 try "artifactfs ls $mnt"
 

@@ -138,14 +138,16 @@ func (l lane) artifactfs(args ...string) ([]byte, error) {
 	return out, err
 }
 
-// daemons are the processes of this lane, the one that watches included.
+// daemons are the processes of this lane, the one that watches included. The daemon is started as /proc/self/exe and keeps no
+// environment to know it by: its command line names the mount.
 func (l lane) daemons() []int {
 	var pids []int
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
-		environ, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
-		comm, _ := os.ReadFile("/proc/" + e.Name() + "/comm")
-		if pid, err := strconv.Atoi(e.Name()); err == nil && strings.HasPrefix(string(comm), "artifactfs") && strings.Contains(string(environ), l.base+"/env.toml") {
+		pid, err := strconv.Atoi(e.Name())
+		exe, _ := os.Readlink("/proc/" + e.Name() + "/exe")
+		args, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if err == nil && filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == "artifactfs" && strings.Contains(string(args), l.mnt) {
 			pids = append(pids, pid)
 		}
 	}

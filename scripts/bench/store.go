@@ -46,6 +46,9 @@ func largeStore(s *site, t *table) error {
 	defer l.umount()
 	t.add(what+"ready", "auto", "s", 0, median(ready), limit{atMost: 0.1, absolute: true})
 	time.Sleep(2 * time.Second) // idle is some time after
+	if len(l.daemons()) == 0 {
+		return errors.New("no daemon found to weigh")
+	}
 	t.add(what+"idle RSS", "auto", "MiB", 0, l.rss(), limit{atMost: 64, absolute: true})
 	start := time.Now()
 	entries, err := os.ReadDir(l.mnt)
