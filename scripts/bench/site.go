@@ -138,8 +138,7 @@ func (l lane) artifactfs(args ...string) ([]byte, error) {
 	return out, err
 }
 
-// daemons are the processes of this lane, the one that watches included. The daemon is started as /proc/self/exe and keeps no
-// environment to know it by: its command line names the mount.
+// daemons are the processes of this lane, the one that watches included: their command lines name the mount.
 func (l lane) daemons() []int {
 	var pids []int
 	entries, _ := os.ReadDir("/proc")
