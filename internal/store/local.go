@@ -14,7 +14,7 @@ import (
 type Options struct {
 	Roots    []string        // where data may lie (data_roots); empty: anywhere
 	AsCaller bool            // take the caller's credentials; the daemon must be root
-	Deadline time.Duration   // of each call; 0: 30 s
+	Deadline time.Duration   // of each call that may hang (not real paths on ext4, xfs, tmpfs, …); 0: 30 s
 	InFlight int             // calls outstanding per file system; 0: 64
 	Own      func() []string // where artifactfs is mounted, besides what mountinfo shows; may be nil
 }
