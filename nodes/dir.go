@@ -60,35 +60,46 @@ func (n *dirNode) Access(ctx context.Context, mask uint32) syscall.Errno {
 
 // OpendirHandle lists the directory as the caller. A listing that every caller
 // would get may stay in the kernel for as long as the directory is unchanged:
-// measured, the second `ls` of 20,000 files costs the daemon nothing then.
+// measured, the second `ls` of 20,000 files costs the daemon nothing then. While
+// the kernel may still have it, only the right to read it is asked for here, and
+// the directory is read if the kernel asks after all.
 func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d := n.dir()
+	h := &dirHandle{n: n}
 	e, err := d.Stat(as(ctx))
 	if err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	list, err := d.ReadDir(as(ctx))
-	if err != nil {
-		return nil, 0, n.errno("readdir", err)
-	}
-	var flags uint32
-	if e.Valid > 0 && e.Attr.Dev != 0 {
-		flags = fuse.FOPEN_CACHE_DIR
-		if n.inode.changed(e.Attr) {
-			flags |= dropCache
-			n.staleAttr()
+	keep := e.Valid > 0 && e.Attr.Dev != 0
+	a, ok := d.(resolver.Accesser)
+	if keep && ok && n.inode.unchanged(e.Attr) {
+		if err := a.Access(as(ctx), 4); err != nil {
+			return nil, 0, n.errno("opendir", err)
 		}
-		n.inode.show(e.Attr)
+		return h, fuse.FOPEN_CACHE_DIR, 0
 	}
-	return &dirHandle{n: n, list: list}, flags, 0
+	if errno := h.read(ctx); errno != 0 {
+		return nil, 0, errno
+	}
+	if !keep {
+		return h, 0, 0
+	}
+	flags := uint32(fuse.FOPEN_CACHE_DIR)
+	if n.inode.changed(e.Attr) {
+		flags |= dropCache
+		n.staleAttr()
+	}
+	n.inode.show(e.Attr)
+	return h, flags, 0
 }
 
 // dirHandle is an open directory: the listing that opendir, or the last
 // rewinddir, read.
 type dirHandle struct {
-	n    *dirNode
-	list []resolver.DirEntry
-	next int
+	n      *dirNode
+	listed bool
+	list   []resolver.DirEntry
+	next   int
 }
 
 var (
@@ -98,7 +109,21 @@ var (
 	_ fusefs.FileFsyncdirer   = (*dirHandle)(nil)
 )
 
-func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
+func (h *dirHandle) read(ctx context.Context) syscall.Errno {
+	list, err := h.n.dir().ReadDir(as(ctx))
+	if err != nil {
+		return h.n.errno("readdir", err)
+	}
+	h.list, h.listed = list, true
+	return 0
+}
+
+func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if !h.listed {
+		if errno := h.read(ctx); errno != 0 {
+			return nil, errno
+		}
+	}
 	if h.next >= len(h.list) {
 		return nil, 0
 	}
@@ -107,12 +132,20 @@ func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) 
 	return &fuse.DirEntry{Name: e.Name, Mode: e.Mode, Ino: inoOf(keyOf(e.Key, e.Mode)), Off: uint64(h.next)}, 0
 }
 
+// maxPlus is how many names of a generated directory come with their attributes
+// unasked. Of 100,000 artifacts each costs the store a look, and `ls` wants none.
+const maxPlus = 4096
+
 // Lookup answers READDIRPLUS for the name that Readdirent gave last. Looking up
 // each of 2,000 versions that a listing has just found cost a writer seconds.
+// An error here only leaves the attributes out.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	l, ok := h.n.dir().(resolver.Lister)
 	if i := h.next - 1; !ok || i < 0 || i >= len(h.list) || h.list[i].Name != name {
 		return h.n.Lookup(ctx, name, out)
+	}
+	if h.next > maxPlus {
+		return nil, syscall.ENODATA
 	}
 	e, err := l.Listed(as(ctx), h.list[h.next-1])
 	if err != nil {
@@ -123,12 +156,10 @@ func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 
 // Seekdir to the start reads the directory again, as rewinddir promises.
 func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
-	if off == 0 {
-		list, err := h.n.dir().ReadDir(as(ctx))
-		if err != nil {
-			return h.n.errno("readdir", err)
+	if off == 0 || !h.listed {
+		if errno := h.read(ctx); errno != 0 {
+			return errno
 		}
-		h.list = list
 	}
 	h.next = int(min(off, uint64(len(h.list))))
 	return 0

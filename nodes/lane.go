@@ -53,6 +53,14 @@ func (i *inode) changed(a store.Attr) bool {
 	return i.shown != stampOf(a) && i.shown != stamp{}
 }
 
+// unchanged reports whether the kernel has been given something of the file to
+// keep, and it is as it was then.
+func (i *inode) unchanged(a store.Attr) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.shown == stampOf(a)
+}
+
 // show notes what the kernel is about to keep. After a change, that must be after
 // the kernel has been told: a second open in between would find nothing changed,
 // and read the pages of before.
