@@ -3,11 +3,14 @@
 package fs
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -23,49 +26,165 @@ const Type = "fuse.artifactfs"
 // Options are a mount's. nil and the zero value are good.
 type Options struct {
 	AllowOther bool   // every user may enter; the tree must then act as the caller
-	Lane       string // "", "auto", "passthrough", "copy", "symlink"
+	Lane       string // "", "auto", "bind", "passthrough", "copy", "symlink"
 	Source     string // the first column of df; "" is "artifactfs"
+	MaxBinds   int    // versions bound at a time; 0: 512
 	Debug      bool   // log every FUSE request
 	Log        *slog.Logger
 }
 
+func (o *Options) source() string {
+	if o.Source == "" {
+		return "artifactfs"
+	}
+	return o.Source
+}
+
+const maxBinds = 512
+
 // Server is a mount being served.
 type Server struct {
-	dir   string
-	fuse  *fuse.Server
-	lanes *nodes.Lanes
-	pass  *nodes.Passthrough
-	once  sync.Once
+	dir    string
+	fuse   *fuse.Server
+	lanes  *nodes.Lanes
+	pass   *nodes.Passthrough
+	binds  *binder // nil: no bind lane, and noBind says why
+	noBind string
+	log    *slog.Logger
+	once   sync.Once
 }
 
 // Mount mounts tree at dir, and returns when it can be read. As root it needs no
-// helper; otherwise fusermount3 mounts it.
+// helper; otherwise fusermount3 mounts it. A mount of artifactfs that is there
+// already is taken over from, dead or alive: what is open in it goes on, and
+// names lead into the new one from one moment to the next.
 func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	log := o.Log
-	if log == nil {
-		log = slog.Default()
+	s := &Server{dir: dir, log: o.Log}
+	if s.log == nil {
+		s.log = slog.Default()
 	}
-	pass, why := passthrough(o.Lane)
-	root, lanes := nodes.New(tree, &nodes.Options{Passthrough: pass, Why: why, Log: log})
-	opts := fuseOptions(o, log)
-	srv, err := fuse.NewServer(nodes.Wrap(fusefs.NewNodeFS(root, &fusefs.Options{
-		MountOptions:    opts,
-		NullPermissions: true,
-	}), pass), dir, &opts)
-	if err != nil {
+	own := &nodes.Own{}
+	var why string
+	s.pass, why = passthrough(o.Lane)
+	no := &nodes.Options{Passthrough: s.pass, Why: why, Log: s.log}
+	if s.noBind = noBinds(o.Lane); s.noBind == "" {
+		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, maxBinds), s.log)
+		no.Opened = s.binds.want
+	}
+	root, lanes, pins := nodes.New(tree, no)
+	s.lanes = lanes
+	if s.binds != nil {
+		s.binds.lanes, s.binds.pins = lanes, pins
+	}
+	opts := fuseOptions(o, s.log)
+	raw := nodes.Wrap(fusefs.NewNodeFS(root, &fusefs.Options{MountOptions: opts, NullPermissions: true}), s.pass, own)
+	if err := s.mount(raw, &opts, own, o); err != nil {
 		return nil, explain(dir, err)
 	}
-	s := &Server{dir: dir, fuse: srv, lanes: lanes, pass: pass}
-	go srv.Serve()
-	if err := srv.WaitMount(); err != nil {
-		srv.Unmount()
-		return nil, explain(dir, err)
+	if s.binds != nil {
+		s.binds.tasks.Go(s.binds.watch)
 	}
-	setReadAhead(dir, log)
 	return s, nil
+}
+
+// mount makes the mount before it shows it, where the kernel can.
+func (s *Server) mount(raw fuse.RawFileSystem, opts *fuse.MountOptions, own *nodes.Own, o *Options) error {
+	if os.Geteuid() == 0 {
+		d, err := newDetached(o, opts.MaxWrite)
+		if err == nil {
+			defer unix.Close(d.mnt)
+			return s.mountDetached(d, raw, opts, own)
+		}
+		s.log.Debug("mounting the old way", "why", err)
+	}
+	// What is left of a dead mount has to go first.
+	if err := detachAll(s.dir); err != nil {
+		return err
+	}
+	if err := s.serve(raw, s.dir, opts); err != nil {
+		return err
+	}
+	fd, err := unix.Open(s.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return own.Do(func() error { return s.mounted(fd) })
+}
+
+func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.MountOptions, own *nodes.Own) error {
+	opts.DirectMountStrict = false // go-fuse is given the connection
+	if err := s.serve(raw, fmt.Sprintf("/dev/fd/%d", d.dev), opts); err != nil {
+		return err
+	}
+	if err := own.Do(func() error { return s.mounted(d.mnt) }); err != nil {
+		return err
+	}
+	before, err := oldAt(s.dir)
+	if err != nil {
+		return err
+	}
+	if before == nil {
+		return d.attach(s.dir)
+	}
+	hidden := d.beneath(s.dir)
+	if hidden == nil {
+		s.takeOver(d, before) // while nobody sees it
+	}
+	if err := detachAll(s.dir, d.mnt); err != nil {
+		return err
+	}
+	if hidden != nil { // before Linux 6.5
+		if err := d.attach(s.dir); err != nil {
+			return err
+		}
+		s.takeOver(d, before)
+	}
+	return nil
+}
+
+func (s *Server) takeOver(d *detached, before *old) {
+	if s.binds != nil && len(before.binds) > 0 {
+		s.binds.takeOver(d.mnt, before.binds)
+	}
+}
+
+// serve connects to the kernel and serves.
+func (s *Server) serve(raw fuse.RawFileSystem, at string, opts *fuse.MountOptions) error {
+	srv, err := fuse.NewServer(raw, at, opts)
+	if err != nil {
+		return err
+	}
+	s.fuse = srv
+	go srv.Serve()
+	return srv.WaitMount()
+}
+
+// mounted finds out what the mount, whose root is fd, is to the kernel.
+func (s *Server) mounted(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	setReadAhead(uint64(st.Dev), s.log)
+	if s.binds != nil {
+		s.binds.mu.Lock()
+		s.binds.dev = uint64(st.Dev)
+		s.binds.mu.Unlock()
+	}
+	return nil
+}
+
+// noBinds says why nothing is bound; "" if versions may be.
+func noBinds(lane string) string {
+	switch lane {
+	case "", "auto", "bind":
+		return unbindable()
+	}
+	return fmt.Sprintf("data = %q is set", lane)
 }
 
 // passthrough decides whether files may be handed to the kernel, and says why not.
@@ -82,13 +201,9 @@ func passthrough(lane string) (*nodes.Passthrough, string) {
 }
 
 func fuseOptions(o *Options, log *slog.Logger) fuse.MountOptions {
-	source := o.Source
-	if source == "" {
-		source = "artifactfs"
-	}
 	opts := fuse.MountOptions{
 		AllowOther:        o.AllowOther,
-		FsName:            source,
+		FsName:            o.source(),
 		Name:              "artifactfs",
 		MaxWrite:          nodes.MaxRead,
 		MaxReadAhead:      nodes.MaxRead,
@@ -118,14 +233,32 @@ func missing(path string) bool {
 }
 
 // Wait returns when the mount is gone, by Unmount or from outside.
-func (s *Server) Wait() { s.fuse.Wait() }
-
-// Unmount takes the mount away. While something is open in it, it is EBUSY.
-func (s *Server) Unmount() error {
-	if err := s.fuse.Unmount(); err != nil {
-		return fmt.Errorf("unmount %s: %w", s.dir, err)
+func (s *Server) Wait() {
+	s.fuse.Wait()
+	if s.binds != nil {
+		s.binds.close()
 	}
-	return nil
+}
+
+// Unmount takes the mount away, binds and all. While something is open in it, it
+// is EBUSY.
+func (s *Server) Unmount() error {
+	if s.binds != nil {
+		if err := s.binds.release(); err != nil {
+			return fmt.Errorf("unmount %s: %w", s.dir, err)
+		}
+	}
+	for wait := 5 * time.Millisecond; ; wait *= 2 {
+		err := unmount(s.dir)
+		if err == nil {
+			return nil
+		}
+		// The kernel may still be about to release what was closed just now.
+		if !errors.Is(err, unix.EBUSY) || wait > 100*time.Millisecond {
+			return fmt.Errorf("unmount %s: %w", s.dir, err)
+		}
+		time.Sleep(wait)
+	}
 }
 
 // Detach takes the mount out of the tree at once; what is open in it goes on
@@ -139,6 +272,14 @@ func (s *Server) Detach() error {
 	return nil
 }
 
+// Warm binds a version now, and returns why it cannot be.
+func (s *Server) Warm(ctx context.Context, name string, n int) error {
+	if s.binds == nil {
+		return errors.New(s.noBind)
+	}
+	return s.binds.bind(ctx, version{name, n})
+}
+
 // Status says how the mount serves data.
 type Status struct {
 	Lane     string              `json:"lane"`          // of what has not been read yet, at best
@@ -150,6 +291,11 @@ type Status struct {
 // Status is safe for concurrent use.
 func (s *Server) Status() Status {
 	lane, why := s.lanes.Default()
+	if s.binds != nil {
+		lane, why = "bind", ""
+	} else if why == "" {
+		why = "no bind: " + s.noBind
+	}
 	st := Status{Lane: lane, Why: why, Versions: s.lanes.Versions()}
 	if s.pass != nil {
 		st.Refused = s.pass.Refused()

@@ -3,12 +3,12 @@
 package fs
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,27 +16,36 @@ import (
 // in flight while another is copied. The default of 128 KiB halves the copy lane.
 const readAheadKiB = 2 * 1024
 
-// setReadAhead raises the read-ahead of the mount at dir. It needs root, and is no
-// more than speed.
-func setReadAhead(dir string, log *slog.Logger) {
-	infos, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(dir))
-	if err != nil || len(infos) == 0 {
-		return
-	}
-	i := infos[len(infos)-1]
-	path := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", i.Major, i.Minor)
+// setReadAhead raises the read-ahead of the mount whose device is dev. It needs
+// root, and is no more than speed.
+func setReadAhead(dev uint64, log *slog.Logger) {
+	path := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(dev), unix.Minor(dev))
 	if err := os.WriteFile(path, fmt.Appendf(nil, "%d", readAheadKiB), 0); err != nil {
 		log.Debug("read-ahead stays at the kernel's default", "path", path, "err", err)
 	}
+}
+
+func unmount(dir string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(dir, unix.UMOUNT_NOFOLLOW)
+	}
+	return fusermount("-u", "--", dir)
 }
 
 func detach(dir string) error {
 	if os.Geteuid() == 0 {
 		return unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	}
-	out, err := exec.Command("fusermount3", "-u", "-z", "--", dir).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("fusermount3: %w: %s", err, out)
+	return fusermount("-u", "-z", "--", dir)
+}
+
+func fusermount(args ...string) error {
+	out, err := exec.Command("fusermount3", args...).CombinedOutput()
+	if err == nil {
+		return nil
 	}
-	return nil
+	if bytes.Contains(out, []byte("busy")) {
+		err = unix.EBUSY
+	}
+	return fmt.Errorf("fusermount3: %w: %s", err, bytes.TrimSpace(out))
 }

@@ -28,6 +28,9 @@ var (
 func (n *dirNode) dir() resolver.Dir { return n.inode.entry().Node.(resolver.Dir) }
 
 func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if e, ok := n.sys.pins.get(n.inode.entry(), name); ok {
+		return n.child(ctx, e, out), 0
+	}
 	e, err := n.dir().Lookup(as(ctx), name)
 	if err != nil {
 		return nil, n.sys.errno("lookup", n.path()+"/"+name, err)
@@ -70,6 +73,7 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 	if err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
+	n.sys.opened(d)
 	keep := e.Valid > 0 && e.Attr.Dev != 0
 	a, ok := d.(resolver.Accesser)
 	if keep && ok && n.inode.unchanged(e.Attr) {
@@ -143,6 +147,9 @@ func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	l, ok := h.n.dir().(resolver.Lister)
 	if i := h.next - 1; !ok || i < 0 || i >= len(h.list) || h.list[i].Name != name {
 		return h.n.Lookup(ctx, name, out)
+	}
+	if e, ok := h.n.sys.pins.get(h.n.inode.entry(), name); ok {
+		return h.n.child(ctx, e, out), 0
 	}
 	if h.next > maxPlus {
 		return nil, syscall.ENODATA

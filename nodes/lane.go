@@ -3,8 +3,9 @@
 package nodes
 
 import (
+	"cmp"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -124,7 +125,19 @@ type Lanes struct {
 	pass *Passthrough
 
 	mu       sync.Mutex
-	versions map[string]VersionLane
+	versions map[versionKey]*versionLanes
+}
+
+type versionKey struct {
+	name string
+	n    int
+}
+
+// versionLanes is how a version is served by FUSE, and whether it is by a bind.
+type versionLanes struct {
+	lane, why string
+	bound     bool
+	unbound   string // why it is not
 }
 
 // VersionLane says how one version is served, and why not better.
@@ -135,24 +148,41 @@ type VersionLane struct {
 	Why     string `json:"why,omitempty"`
 }
 
+// Bound notes that a version is served by a bind mount or, with why, that it is
+// not, or no longer.
+func (l *Lanes) Bound(name string, version int, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.of(versionKey{name, version})
+	v.bound, v.unbound = why == "", why
+}
+
 // maxLanes bounds the account: a job that walks a store of millions is not to
 // grow the daemon.
 const maxLanes = 10_000
+
+// of returns a version's account. The mutex is held.
+func (l *Lanes) of(k versionKey) *versionLanes {
+	if l.versions == nil {
+		l.versions = make(map[versionKey]*versionLanes)
+	}
+	if l.versions[k] == nil {
+		if len(l.versions) >= maxLanes {
+			maps.DeleteFunc(l.versions, func(_ versionKey, v *versionLanes) bool { return !v.bound })
+		}
+		l.versions[k] = &versionLanes{}
+	}
+	return l.versions[k]
+}
 
 func (l *Lanes) note(v *resolver.Version, in lane, why string) {
 	if v == nil {
 		return
 	}
-	key := v.Name + "\x00" + strconv.Itoa(v.N)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.versions == nil {
-		l.versions = make(map[string]VersionLane)
-	}
-	if len(l.versions) >= maxLanes {
-		clear(l.versions)
-	}
-	l.versions[key] = VersionLane{Name: v.Name, Version: v.N, Lane: in.String(), Why: why}
+	of := l.of(versionKey{v.Name, v.N})
+	of.lane, of.why = in.String(), why
 }
 
 // Versions lists the versions that have been read, by name and number.
@@ -160,14 +190,20 @@ func (l *Lanes) Versions() []VersionLane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]VersionLane, 0, len(l.versions))
-	for _, v := range l.versions {
+	for k, of := range l.versions {
+		v := VersionLane{Name: k.name, Version: k.n, Lane: of.lane, Why: of.why}
+		switch {
+		case of.bound:
+			v.Lane, v.Why = "bind", ""
+		case of.unbound != "" && of.why != "":
+			v.Why = "no bind: " + of.unbound + "; " + of.why
+		case of.unbound != "":
+			v.Why = "no bind: " + of.unbound
+		}
 		list = append(list, v)
 	}
 	slices.SortFunc(list, func(a, b VersionLane) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return a.Version - b.Version
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.Version-b.Version)
 	})
 	return list
 }

@@ -3,6 +3,8 @@
 package nodes
 
 import (
+	"runtime"
+	"sync"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -17,13 +19,54 @@ import (
 // is ELOOP before anything is touched.
 type raw struct {
 	fuse.RawFileSystem
-	pid  int
-	pass *Passthrough
+	pid     int
+	pass    *Passthrough
+	threads *Own
 }
 
-// Wrap returns inner as it is to be served. pass may be nil.
-func Wrap(inner fuse.RawFileSystem, pass *Passthrough) fuse.RawFileSystem {
-	return &raw{RawFileSystem: inner, pid: unix.Getpid(), pass: pass}
+// Wrap returns inner as it is to be served. pass and own may be nil.
+func Wrap(inner fuse.RawFileSystem, pass *Passthrough, own *Own) fuse.RawFileSystem {
+	if own == nil {
+		own = &Own{}
+	}
+	return &raw{RawFileSystem: inner, pid: unix.Getpid(), pass: pass, threads: own}
+}
+
+// Own lets threads of the daemon walk its mount, as attaching something in it
+// takes. The zero value is ready; it may be used concurrently.
+type Own struct {
+	mu      sync.Mutex // guards threads
+	threads map[int]bool
+}
+
+// Do runs fn on a thread whose requests are answered. It must not be called from
+// a request's handler, which would wait for itself.
+func (o *Own) Do(fn func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	tid := unix.Gettid()
+	o.set(tid, true)
+	defer o.set(tid, false)
+	return fn()
+}
+
+func (o *Own) set(tid int, may bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.threads == nil {
+		o.threads = make(map[int]bool)
+	}
+	if may {
+		o.threads[tid] = true
+	} else {
+		delete(o.threads, tid)
+	}
+}
+
+func (o *Own) may(tid int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.threads[tid]
 }
 
 func (r *raw) Init(s *fuse.Server) {
@@ -36,7 +79,7 @@ func (r *raw) Init(s *fuse.Server) {
 // own reports whether a thread is one of this process: the kernel gives the
 // thread's id, and signal 0 asks whether it is ours.
 func (r *raw) own(h *fuse.InHeader) bool {
-	return h.Pid != 0 && unix.Tgkill(r.pid, int(h.Pid), 0) == nil
+	return h.Pid != 0 && unix.Tgkill(r.pid, int(h.Pid), 0) == nil && !r.threads.may(int(h.Pid))
 }
 
 const loop = fuse.Status(syscall.ELOOP)

@@ -22,6 +22,10 @@ type Options struct {
 	Passthrough *Passthrough
 	Why         string
 	Log         *slog.Logger // nil: slog.Default
+
+	// Opened is told of every open of something in a version's data, and must
+	// return at once. May be nil.
+	Opened func(name string, version int)
 }
 
 // system is what all nodes of a mount share.
@@ -32,25 +36,37 @@ type system struct {
 	pass   *Passthrough
 	log    *slog.Logger
 	inodes inodes
+	pins   Pins
+	onOpen func(name string, version int)
 }
 
-// New returns the root node of tree, and the account of which version is served how.
-func New(tree *resolver.Tree, o *Options) (fusefs.InodeEmbedder, *Lanes) {
+// opened tells whoever wants to know that data has been opened.
+func (s *system) opened(n resolver.Node) {
+	if v, ok := n.(resolver.Versioned); ok && s.onOpen != nil {
+		s.onOpen(v.Which())
+	}
+}
+
+// New returns the root node of tree, the account of which version is served how,
+// and the pins of what is mounted in it.
+func New(tree *resolver.Tree, o *Options) (fusefs.InodeEmbedder, *Lanes, *Pins) {
 	if o == nil {
 		o = &Options{}
 	}
 	s := &system{
-		tree:  tree,
-		local: tree.Local(),
-		lanes: &Lanes{why: o.Why, pass: o.Passthrough},
-		pass:  o.Passthrough,
-		log:   o.Log,
+		tree:   tree,
+		local:  tree.Local(),
+		lanes:  &Lanes{why: o.Why, pass: o.Passthrough},
+		pass:   o.Passthrough,
+		log:    o.Log,
+		onOpen: o.Opened,
 	}
+	s.pins.tree = tree
 	if s.log == nil {
 		s.log = slog.Default()
 	}
 	root := tree.Root()
-	return &dirNode{node: node{sys: s, inode: s.inodes.get(root)}}, s.lanes
+	return &dirNode{node: node{sys: s, inode: s.inodes.get(root)}}, s.lanes, &s.pins
 }
 
 // as turns a request's context into one for the tree: on behalf of the caller, and

@@ -58,6 +58,11 @@ type Text interface {
 	Read(ctx context.Context) ([]byte, error)
 }
 
+// Versioned is a node that shows data of a version.
+type Versioned interface {
+	Which() (name string, version int)
+}
+
 // Data is a regular file below a version's data path.
 type Data interface {
 	Real() string // its path on the host, with no link in it

@@ -127,6 +127,8 @@ var (
 	_ Accesser = (*versionDir)(nil)
 )
 
+func (d *versionDir) Which() (string, int) { return d.name, d.n }
+
 func (d *versionDir) Stat(ctx context.Context) (Entry, error) {
 	path := "/" + d.name + "/" + manifest.Version(d.n).String()
 	return d.t.dirEntry(d, path, d.t.kept(ctx, d.name)), nil

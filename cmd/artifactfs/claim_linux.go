@@ -7,7 +7,7 @@ import (
 )
 
 // claim takes the mount point's lock. done is true if the same mount is there
-// already; another one is an error. A dead mount that nobody watches is taken away.
+// already; another one is an error.
 func (a *app) claim(s *state) (lk *os.File, done bool, err error) {
 	for range 100 {
 		lk, ok, err := lock(s.Dir)
@@ -15,7 +15,7 @@ func (a *app) claim(s *state) (lk *os.File, done bool, err error) {
 			return nil, false, err
 		}
 		if ok {
-			if err := a.clearDead(s.Dir); err != nil {
+			if err := a.notServed(s.Dir); err != nil {
 				lk.Close()
 				return nil, false, err
 			}
@@ -42,16 +42,16 @@ func (a *app) alreadyMounted(old, s *state) error {
 	return nil
 }
 
-// clearDead takes away a mount whose daemon and supervisor are gone.
-func (a *app) clearDead(dir string) error {
+// notServed refuses a mount point that somebody serves already. A mount whose
+// daemon and supervisor are gone is taken over from.
+func (a *app) notServed(dir string) error {
 	switch check(dir) {
 	case serving:
 		return fmt.Errorf("%s is already mounted, by a daemon that left no state in %s; artifactfs umount %s first", dir, runDir(), dir)
 	case hung:
 		return fmt.Errorf("%s is mounted and does not answer; artifactfs umount --force %s first", dir, dir)
 	case dead:
-		fmt.Fprintf(a.err, "artifactfs: a mount whose daemon is gone was left at %s; taking it away\n", dir)
-		return detach(dir)
+		fmt.Fprintf(a.err, "artifactfs: a mount whose daemon is gone was left at %s; taking over from it\n", dir)
 	}
 	return nil
 }

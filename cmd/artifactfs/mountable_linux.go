@@ -10,10 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+	"artifactfs.dev/artifactfs/fs"
 )
 
 // mountable finds out what mounting would fail with, in better words.
 func mountable(dir string) error {
+	if t, err := topMount(dir); err == nil && t == fs.Type {
+		return nil // taken over from; a dead one cannot be looked at
+	}
 	fi, err := os.Stat(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("mount %s: there is no such directory; mkdir -p %s", dir, dir)

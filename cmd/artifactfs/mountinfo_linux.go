@@ -33,13 +33,13 @@ func mountPoints() ([]string, error) {
 	return out, nil
 }
 
-// topMount returns the type of what is mounted last at exactly dir; "" if nothing is.
+// topMount returns the type of what is mounted on top at exactly dir; "" if nothing is.
 func topMount(dir string) (string, error) {
-	infos, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.Mountpoint != dir, false })
-	if err != nil || len(infos) == 0 {
+	top, err := fs.Top(dir)
+	if err != nil || top == nil {
 		return "", err
 	}
-	return infos[len(infos)-1].FSType, nil
+	return top.FSType, nil
 }
 
 // health is what a mount answers.

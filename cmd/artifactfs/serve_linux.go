@@ -101,6 +101,7 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 	srv, err := fs.Mount(d.s.Dir, tree, &fs.Options{
 		AllowOther: d.s.Options.AllowOther,
 		Lane:       d.s.Config.Data,
+		MaxBinds:   d.s.Config.MaxBinds,
 		Debug:      d.s.Options.Debug,
 		Log:        d.log,
 	})

@@ -88,11 +88,9 @@ func supervise(s *state) error {
 	}
 }
 
-// start takes a dead mount away, starts a daemon, and returns when it serves.
+// start starts a daemon, and returns when it serves. It takes over from a dead
+// one, whose mount stays until then: names in it are errors, never absent.
 func (v *supervisor) start() (*exec.Cmd, error) {
-	if err := detach(v.s.Dir); err != nil {
-		return nil, err
-	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func orderlyOff(dir string, s *state) error {
 	for range 100 {
 		switch check(dir) {
 		case serving:
-			err := unmountNow(dir, 0)
+			err := unmountAll(dir)
 			switch {
 			case errors.Is(err, unix.EBUSY):
 				return busyError(dir, s)
@@ -115,6 +115,20 @@ func orderlyOff(dir string, s *state) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return fmt.Errorf("umount %s: its processes do not end; artifactfs umount --force %s", dir, dir)
+}
+
+// unmountAll unmounts what is bound in a mount, and the mount.
+func unmountAll(dir string) error {
+	binds, err := fs.Binds(dir)
+	if err != nil {
+		return err
+	}
+	for _, b := range binds {
+		if err := unmountNow(b, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+	}
+	return unmountNow(dir, 0)
 }
 
 func busyError(dir string, s *state) error {

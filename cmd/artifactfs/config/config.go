@@ -21,6 +21,7 @@ type Config struct {
 
 	Data      string        `json:"data"`
 	DataRoots []string      `json:"data_roots,omitempty"`
+	MaxBinds  int           `json:"max_binds,omitempty"` // 0: the default
 	UID       *uint32       `json:"uid,omitempty"`
 	GID       *uint32       `json:"gid,omitempty"`
 	Umask     *uint32       `json:"umask,omitempty"`

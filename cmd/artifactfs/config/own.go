@@ -21,6 +21,7 @@ type setter func(c *Config, v any, env Env) error
 var ownKeys = map[string]setter{
 	"data":       setData,
 	"data_roots": setDataRoots,
+	"max_binds":  setMaxBinds,
 	"uid":        func(c *Config, v any, _ Env) error { return setID(&c.UID, v, lookupUser) },
 	"gid":        func(c *Config, v any, _ Env) error { return setID(&c.GID, v, lookupGroup) },
 	"umask":      setUmask,
@@ -28,7 +29,7 @@ var ownKeys = map[string]setter{
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
 
-	"max_binds": nil, "numbering": nil, "snapshot": nil, "lineage": nil, "writers": nil,
+	"numbering": nil, "snapshot": nil, "lineage": nil, "writers": nil,
 	"state_root": nil, "cache_dir": nil, "cache_size": nil,
 }
 
@@ -58,13 +59,20 @@ func (c *Config) own(s *settings, env Env) error {
 
 func setData(c *Config, v any, _ Env) error {
 	switch v {
-	case "auto", "copy", "passthrough", "symlink":
+	case "auto", "bind", "copy", "passthrough", "symlink":
 		c.Data = v.(string)
 		return nil
-	case "bind":
-		return fmt.Errorf("the bind lane is not in this build; write auto, passthrough, copy or symlink")
 	}
-	return fmt.Errorf("%s is none of auto, passthrough, copy, symlink", show(v))
+	return fmt.Errorf("%s is none of auto, bind, passthrough, copy, symlink", show(v))
+}
+
+func setMaxBinds(c *Config, v any, _ Env) error {
+	n, ok := v.(int64)
+	if !ok || n < 1 || n > 100_000 {
+		return fmt.Errorf("%s is not a number of mounts from 1 to 100000; for none, set data = \"passthrough\"", show(v))
+	}
+	c.MaxBinds = int(n)
+	return nil
 }
 
 func setDataRoots(c *Config, v any, env Env) error {

@@ -1,0 +1,439 @@
+//go:build linux
+
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/nodes"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+const (
+	checkEvery = 2 * time.Second  // what no longer qualifies goes within 5 s
+	askAgain   = time.Minute      // before a version that did not qualify is looked at again
+	idleAfter  = 10 * time.Minute // without use, a bind goes between once and twice this
+	walkers    = 4                // versions that are walked at a time
+	tookOver   = time.Second      // for what a dead daemon had bound, all in all
+)
+
+// binder keeps versions' data directories mounted over NAME/vN in one mount, the
+// bind lane, so that the kernel serves them natively. A version is bound in the
+// background after something in it was opened. Its methods may be used
+// concurrently, but not by request handlers, want excepted.
+type binder struct {
+	dir   string
+	max   int
+	tree  *resolver.Tree
+	pins  *nodes.Pins
+	own   *nodes.Own
+	lanes *nodes.Lanes
+	log   *slog.Logger
+
+	slots chan struct{} // of walks
+	ctx   context.Context
+	end   context.CancelFunc
+	tasks sync.WaitGroup
+
+	table sync.Mutex // one change to the mounts at a time; held across their system calls
+
+	mu    sync.Mutex // guards what follows
+	dev   uint64     // of the mount; 0 until it is there
+	ended bool
+	bound map[version]*bound
+	again map[version]time.Time // when a version may be asked for again
+}
+
+type version struct {
+	name string
+	n    int
+}
+
+type bound struct {
+	*resolver.Binding
+	used     time.Time // last seen
+	checking bool
+}
+
+func newBinder(dir string, tree *resolver.Tree, own *nodes.Own, maxBinds int, log *slog.Logger) *binder {
+	b := &binder{
+		dir: dir, max: maxBinds, tree: tree, own: own, log: log,
+		slots: make(chan struct{}, walkers), bound: make(map[version]*bound), again: make(map[version]time.Time),
+	}
+	b.ctx, b.end = context.WithCancel(context.Background())
+	return b
+}
+
+// want has a version bound soon, if it can be. It returns at once.
+func (b *binder) want(name string, n int) {
+	v, now := version{name, n}, time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if have := b.bound[v]; have != nil {
+		have.used = now // by a namespace that does not have the bind, or a file open before it
+		return
+	}
+	if b.ended || b.dev == 0 || now.Before(b.again[v]) {
+		return
+	}
+	if len(b.again) > 10_000 {
+		clear(b.again)
+	}
+	b.again[v] = now.Add(askAgain)
+	b.tasks.Go(func() {
+		if err := b.bind(b.ctx, v); err != nil {
+			b.log.Debug("not bound", "artifact", name, "version", n, "why", err)
+		}
+	})
+}
+
+// bind binds a version, or returns why it does not.
+func (b *binder) bind(ctx context.Context, v version) error {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-b.ctx.Done():
+		return errEnded
+	}
+	bd, err := b.tree.Bindable(ctx, v.name, v.n)
+	if err == nil {
+		err = b.tree.WalkBinding(ctx, bd)
+	}
+	if err == nil {
+		err = b.attach(ctx, bd, b.root)
+	}
+	if err != nil {
+		b.lanes.Bound(v.name, v.n, err.Error())
+	}
+	return err
+}
+
+var errEnded = errors.New("the mount is going")
+
+// attach mounts bd below the root that open opens.
+func (b *binder) attach(ctx context.Context, bd *resolver.Binding, open func() (int, error)) error {
+	b.table.Lock()
+	defer b.table.Unlock()
+	v := version{bd.Name, bd.N}
+	if b.get(v) != nil {
+		return nil
+	}
+	if err := b.makeRoom(); err != nil {
+		return err
+	}
+	if err := b.pins.Pin(ctx, bd.Path()); err != nil {
+		return err
+	}
+	err := b.own.Do(func() error {
+		root, err := open()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(root)
+		for dir := range resolver.Ancestry(bd.Path()) {
+			if err := renew(root, dir); err != nil {
+				return err
+			}
+		}
+		return bindAt(root, bd)
+	})
+	if err != nil {
+		b.unpin(bd.Path())
+		return err
+	}
+	b.mu.Lock()
+	b.bound[v] = &bound{Binding: bd, used: time.Now()}
+	b.mu.Unlock()
+	b.lanes.Bound(v.name, v.n, "")
+	b.log.Info("bound", "artifact", v.name, "version", v.n, "path", bd.Real)
+	return nil
+}
+
+func (b *binder) get(v version) *bound {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bound[v]
+}
+
+// root opens the root of the mount. Whatever holds it keeps the mount busy.
+func (b *binder) root() (int, error) {
+	fd, err := unix.Open(b.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: b.dir, Err: err}
+	}
+	var st unix.Stat_t
+	b.mu.Lock()
+	dev := b.dev
+	b.mu.Unlock()
+	if err := unix.Fstat(fd, &st); err != nil || uint64(st.Dev) != dev {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%s is another mount than ours", b.dir)
+	}
+	return fd, nil
+}
+
+// makeRoom unbinds what has not been used for longest when max are bound. The
+// table is locked.
+func (b *binder) makeRoom() error {
+	b.mu.Lock()
+	all := slices.Collect(maps.Values(b.bound))
+	b.mu.Unlock()
+	if len(all) < b.max {
+		return nil
+	}
+	slices.SortFunc(all, func(x, y *bound) int { return x.used.Compare(y.used) })
+	for _, old := range all {
+		if b.unbind(old, 0, "it made room for another (max_binds)") == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("max_binds (%d) versions are bound and in use", b.max)
+}
+
+// unbind takes a bind away; with MNT_DETACH also one in use, whose open files go
+// on being read. The table is locked.
+func (b *binder) unbind(bd *bound, flags int, why string) error {
+	err := b.own.Do(func() error {
+		root, err := b.root()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(root)
+		return unbindAt(root, bd.Path(), flags)
+	})
+	if err != nil && err != unix.EINVAL { // EINVAL: it is gone already
+		return err
+	}
+	b.forget(bd, why)
+	return nil
+}
+
+// forget notes that a bind is gone.
+func (b *binder) forget(bd *bound, why string) {
+	b.mu.Lock()
+	delete(b.bound, version{bd.Name, bd.N})
+	b.mu.Unlock()
+	b.unpin(bd.Path())
+	b.lanes.Bound(bd.Name, bd.N, why)
+	b.log.Info("unbound", "artifact", bd.Name, "version", bd.N, "why", why)
+}
+
+// unpin lets go of a path, and takes back what the kernel was told of it.
+func (b *binder) unpin(path string) {
+	free := b.pins.Unpin(path)
+	if len(free) == 0 {
+		return
+	}
+	_ = b.own.Do(func() error {
+		root, err := b.root()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(root)
+		for _, dir := range free {
+			_ = renew(root, dir)
+		}
+		return nil
+	})
+}
+
+// takeOver binds in the new mount, whose root is mnt, what was bound in the one
+// that it takes over from. It looks only at what takes no time: the rest is
+// walked at the next check.
+func (b *binder) takeOver(mnt int, paths []string) {
+	ctx, cancel := context.WithTimeout(b.ctx, tookOver)
+	defer cancel()
+	open := func() (int, error) { return unix.FcntlInt(uintptr(mnt), unix.F_DUPFD_CLOEXEC, 0) }
+	found := make(chan *resolver.Binding, len(paths)) // never blocks who comes late
+	left := 0
+	for _, p := range paths {
+		name, n, ok := resolver.ParseBinding(p)
+		if !ok {
+			continue
+		}
+		left++
+		b.tasks.Go(func() {
+			bd, err := b.tree.Bindable(ctx, name, n)
+			if err != nil {
+				b.log.Warn("not bound again", "artifact", name, "version", n, "why", err)
+			}
+			found <- bd
+		})
+	}
+	for ; left > 0; left-- {
+		select {
+		case bd := <-found:
+			if bd == nil {
+				continue
+			}
+			if err := b.attach(ctx, bd, open); err != nil {
+				b.log.Warn("not bound again", "artifact", bd.Name, "version", bd.N, "why", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watch checks what is bound until the binder ends.
+func (b *binder) watch() {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	idle := time.Now()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case now := <-tick.C:
+			b.check()
+			if now.Sub(idle) >= idleAfter {
+				idle = now
+				b.expire()
+			}
+		}
+	}
+}
+
+// check unbinds what must not be bound any more. Each bind is checked by itself:
+// one whose file system hangs must not keep the others waiting.
+func (b *binder) check() {
+	if b.empty() {
+		return
+	}
+	if err := b.own.Do(b.mine); err != nil {
+		b.log.Info("binds are left alone from now on", "why", err)
+		b.end()
+		return
+	}
+	there, err := b.mounted()
+	if err != nil {
+		return
+	}
+	round := &store.Round{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bd := range b.bound {
+		if bd.checking {
+			continue
+		}
+		bd.checking = true
+		b.tasks.Go(func() {
+			why := error(nil)
+			if !there[b.dir+"/"+bd.Path()] {
+				why = errors.New("somebody unmounted it")
+			} else if why = b.tree.RecheckBinding(b.ctx, bd.Binding, round); why == nil {
+				why = b.tree.RewalkBinding(b.ctx, bd.Binding)
+			}
+			b.judge(bd, why)
+		})
+	}
+}
+
+func (b *binder) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.bound) == 0
+}
+
+// mine returns nil while the mount is ours: another daemon may have taken over.
+func (b *binder) mine() error {
+	root, err := b.root()
+	if err == nil {
+		unix.Close(root)
+	}
+	return err
+}
+
+// judge acts on a check's outcome.
+func (b *binder) judge(bd *bound, why error) {
+	b.table.Lock()
+	defer b.table.Unlock()
+	b.mu.Lock()
+	bd.checking = false
+	gone := b.bound[version{bd.Name, bd.N}] != bd || b.ended
+	b.mu.Unlock()
+	if gone || why == nil || transient(why) {
+		return
+	}
+	if err := b.unbind(bd, unix.MNT_DETACH, why.Error()); err != nil {
+		b.log.Error("cannot unbind", "artifact", bd.Name, "version", bd.N, "why", why, "err", err)
+	}
+}
+
+// transient errors say nothing about what is bound.
+func transient(err error) bool {
+	for _, e := range []error{os.ErrDeadlineExceeded, context.Canceled, unix.EIO, unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// mounted returns what is mounted below the mount.
+func (b *binder) mounted() (map[string]bool, error) {
+	infos, err := mountinfo.GetMounts(mountinfo.PrefixFilter(b.dir))
+	there := make(map[string]bool, len(infos))
+	for _, i := range infos {
+		there[i.Mountpoint] = true
+	}
+	return there, err
+}
+
+// expire takes away what nobody has used since the last time (MNT_EXPIRE).
+func (b *binder) expire() {
+	b.table.Lock()
+	defer b.table.Unlock()
+	b.mu.Lock()
+	all := slices.Collect(maps.Values(b.bound))
+	b.mu.Unlock()
+	for _, bd := range all {
+		_ = b.unbind(bd, unix.MNT_EXPIRE, "nobody used it")
+	}
+}
+
+// release unbinds everything that is not in use; EBUSY if something is.
+func (b *binder) release() error {
+	b.table.Lock()
+	defer b.table.Unlock()
+	b.mu.Lock()
+	all := slices.Collect(maps.Values(b.bound))
+	b.mu.Unlock()
+	var busy error
+	for _, bd := range all {
+		if err := b.unbind(bd, 0, "the mount is being taken away"); err != nil {
+			busy = err
+		}
+	}
+	return busy
+}
+
+// close ends the binder, and waits a moment for what it has begun: something may
+// be waiting for a file system that hangs.
+func (b *binder) close() {
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
+	b.end()
+	done := make(chan struct{})
+	go func() {
+		b.tasks.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+}
