@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -129,6 +130,8 @@ func (o *opening) abandon() {
 type dataHandle struct {
 	n *dataNode
 	f *os.File
+
+	last, fetched atomic.Int64 // where reading came to, and fetching ahead
 }
 
 var (
