@@ -48,6 +48,7 @@ type Server struct {
 	fuse   *fuse.Server
 	lanes  *nodes.Lanes
 	pass   *nodes.Passthrough
+	dev    uint64  // of the mount, as in st_dev
 	binds  *binder // nil: no bind lane, and noBind says why
 	noBind string
 	log    *slog.Logger
@@ -169,10 +170,11 @@ func (s *Server) mounted(fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
-	setReadAhead(uint64(st.Dev), s.log)
+	s.dev = uint64(st.Dev)
+	setReadAhead(s.dev, s.log)
 	if s.binds != nil {
 		s.binds.mu.Lock()
-		s.binds.dev = uint64(st.Dev)
+		s.binds.dev = s.dev
 		s.binds.mu.Unlock()
 	}
 	return nil
@@ -243,6 +245,9 @@ func (s *Server) Wait() {
 // Unmount takes the mount away, binds and all. While something is open in it, it
 // is EBUSY.
 func (s *Server) Unmount() error {
+	if !s.onTop() {
+		return nil
+	}
 	if s.binds != nil {
 		if err := s.binds.release(); err != nil {
 			return fmt.Errorf("unmount %s: %w", s.dir, err)
@@ -264,12 +269,22 @@ func (s *Server) Unmount() error {
 // Detach takes the mount out of the tree at once; what is open in it goes on
 // being served until it is closed.
 func (s *Server) Detach() error {
+	if !s.onTop() {
+		return nil
+	}
 	var err error
 	s.once.Do(func() { err = detach(s.dir) })
 	if err != nil {
 		return fmt.Errorf("unmount %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+// onTop reports whether what is mounted at our directory is ours: another daemon
+// may have taken over.
+func (s *Server) onTop() bool {
+	top, err := Top(s.dir)
+	return err != nil || top != nil && unix.Mkdev(uint32(top.Major), uint32(top.Minor)) == s.dev
 }
 
 // Warm binds a version now, and returns why it cannot be.

@@ -38,6 +38,9 @@ type Options struct {
 	Producer func(ctx context.Context) string // of a request that names none; nil: "local"
 	Now      func() time.Time                 // nil: time.Now
 
+	// Warm binds a version ahead of its first use, or says why not. May be nil.
+	Warm func(ctx context.Context, name string, version int) error
+
 	// Mounts returns the directories this tree is mounted at, so that a path
 	// below one of them is logged as the data it stands for. May be nil.
 	Mounts func() []string

@@ -7,27 +7,61 @@ import (
 )
 
 // claim takes the mount point's lock. done is true if the same mount is there
-// already; another one is an error.
-func (a *app) claim(s *state) (lk *os.File, done bool, err error) {
+// already; another one is an error, unless it is to be replaced. settle tells
+// whether that came about; if not, the mount point goes back to whose it was.
+func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func(ok bool), err error) {
+	settle = func(bool) {}
+	if old, err := findState(s.Dir); replace && err == nil && old.held() {
+		if settle, err = displace(old); err != nil {
+			return nil, false, nil, err
+		}
+	}
 	for range 100 {
 		lk, ok, err := lock(s.Dir)
 		if err != nil {
-			return nil, false, err
+			settle(false)
+			return nil, false, nil, err
 		}
 		if ok {
-			if err := a.notServed(s.Dir); err != nil {
+			if err := a.notServed(s.Dir); err != nil && !replace {
 				lk.Close()
-				return nil, false, err
+				return nil, false, nil, err
 			}
-			return lk, false, nil
+			return lk, false, settle, nil
 		}
 		// Somebody has it, who is mounting, serving, or just about to end.
 		if old, err := findState(s.Dir); err == nil && check(s.Dir) == serving {
-			return nil, true, a.alreadyMounted(old, s)
+			return nil, true, nil, a.alreadyMounted(old, s)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return nil, false, fmt.Errorf("%s: another artifactfs is mounting here and does not get ready; see artifactfs status %s", s.Dir, s.Dir)
+	settle(false)
+	return nil, false, nil, fmt.Errorf("%s: another artifactfs is mounting here and does not get ready; see artifactfs status %s", s.Dir, s.Dir)
+}
+
+// displace moves the lock of a mount that is served out of the way of its
+// successor's. Its supervisor learns from the state file that it has one. Unless
+// that gets ready, settle makes it the mount at its directory again.
+func displace(old *state) (settle func(ok bool), err error) {
+	before, err := os.ReadFile(old.file)
+	if err != nil {
+		return nil, err
+	}
+	lock, aside := old.lockFile(), old.lockFile()+".replaced"
+	if err := os.Rename(lock, aside); err != nil {
+		return nil, err
+	}
+	return func(ok bool) {
+		if ok {
+			_ = os.Remove(aside)
+			return
+		}
+		_ = os.Rename(aside, lock)
+		tmp := old.file + ".undo"
+		if os.WriteFile(tmp, before, 0o644) == nil {
+			_ = os.Rename(tmp, old.file)
+		}
+	}, nil
 }
 
 // alreadyMounted compares the mount that is there with the one asked for.

@@ -35,6 +35,7 @@ type coreOptions struct {
 	Mounts   func() []string // where this very tree is mounted
 	Status   func(context.Context) any
 	Producer func(context.Context) string
+	Warm     func(ctx context.Context, name string, n int) error
 }
 
 // openCore opens the stores and the tree over them.
@@ -46,7 +47,7 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	opts := &resolver.Options{
 		Data: local(cfg.DataRoots), Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
-		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Mounts,
+		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
 	}
 	for _, f := range []struct{ set, dst *uint32 }{{cfg.UID, &opts.UID}, {cfg.GID, &opts.GID}, {cfg.Umask, &opts.Umask}} {
 		if f.set != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -30,6 +31,12 @@ func (d *daemon) open(context.Context) (*resolver.Tree, error) {
 		Mounts:   func() []string { return []string{d.s.Dir} },
 		Status:   d.status,
 		Producer: callerProducer,
+		Warm: func(ctx context.Context, name string, n int) error {
+			if srv := d.server.Load(); srv != nil {
+				return srv.Warm(context.WithoutCancel(ctx), name, n)
+			}
+			return errors.New("the mount is not there yet")
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -21,11 +21,12 @@ type mountFlags struct {
 	options    []string // -o, as mount(8) has it
 	allowOther bool
 	debug      bool
+	replace    bool
 }
 
 // mountCmds are the commands that only Linux has.
 func (a *app) mountCmds() []*cobra.Command {
-	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
+	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.warmCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
 }
 
 func (a *app) mountCmd() *cobra.Command {
@@ -57,6 +58,7 @@ artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
 	f.StringVar(&m.logFile, "log-file", "", "where the daemon logs (default /var/log/artifactfs, or XDG_STATE_HOME)")
 	f.StringArrayVarP(&m.options, "options", "o", nil, "mount options, as mount(8) gives them")
 	f.BoolVar(&m.allowOther, "allow-other", false, "share the mount with every user; needs artifactfs.data_roots")
+	f.BoolVar(&m.replace, "replace", false, "take over from the mount that is at DIR: names lead into the new one at once, and the\nold daemon leaves when the last file open in it is closed")
 	f.BoolVar(&m.debug, "debug", false, "log every request")
 	return c
 }
@@ -96,11 +98,19 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 		return err
 	}
 	pruneStates()
-	lk, done, err := a.claim(s)
+	lk, done, settle, err := a.claim(s, m.replace)
 	if err != nil || done {
 		return err
 	}
 	defer lk.Close()
+	err = a.mountClaimed(ctx, s, m, lk)
+	settle(err == nil)
+	return err
+}
+
+// mountClaimed mounts where nobody else does.
+func (a *app) mountClaimed(ctx context.Context, s *state, m *mountFlags, lk *os.File) error {
+	dir, cfg := s.Dir, s.Config
 	if err := mountable(dir); err != nil {
 		return err
 	}

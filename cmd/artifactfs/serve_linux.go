@@ -59,7 +59,9 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 	s.Daemon = os.Getpid()
 	s.LogFile = m.logFile
 	defer func() {
-		_ = os.Remove(s.lockFile())
+		if s.current() {
+			_ = os.Remove(s.lockFile())
+		}
 		s.remove()
 	}()
 	d := &daemon{s: s, log: newLogger(out, s.Config.LogLevel)}

@@ -162,9 +162,16 @@ func states() []*state {
 
 // remove takes the state file away, unless another mount has written its own.
 func (s *state) remove() {
-	if now, err := readState(s.file); err == nil && now.Started.Equal(s.Started) {
+	if s.current() {
 		_ = os.Remove(s.file)
 	}
+}
+
+// current says whether the state file is still this mount's: umount --lazy takes
+// it away, and mount --replace writes another.
+func (s *state) current() bool {
+	now, err := readState(s.file)
+	return err == nil && now.Started.Equal(s.Started)
 }
 
 // sameMount says whether two states ask for the same mount, whichever files and

@@ -166,8 +166,7 @@ func (v *supervisor) backOff(began time.Time) (stop bool) {
 // ours says whether the state file is still this supervisor's: umount --lazy
 // takes it away, and then a dead daemon stays dead.
 func (v *supervisor) ours() bool {
-	now, err := readState(v.s.file)
-	return err == nil && now.Started.Equal(v.s.Started)
+	return v.s.current()
 }
 
 func (v *supervisor) cleanUp() {
