@@ -188,18 +188,22 @@ func (b *binder) root() (int, error) {
 // table is locked.
 func (b *binder) makeRoom() error {
 	b.mu.Lock()
-	all := slices.Collect(maps.Values(b.bound))
+	all, room := slices.Collect(maps.Values(b.bound)), b.max // a reload may have lowered it
 	b.mu.Unlock()
-	if len(all) < b.max {
-		return nil
-	}
+	left := len(all)
 	slices.SortFunc(all, func(x, y *bound) int { return x.used.Compare(y.used) })
 	for _, old := range all {
-		if b.unbind(old, 0, "it made room for another (max_binds)") == nil {
+		if left < room {
 			return nil
 		}
+		if b.unbind(old, 0, "it made room for another (max_binds)") == nil {
+			left--
+		}
 	}
-	return fmt.Errorf("max_binds (%d) versions are bound and in use", b.max)
+	if left < room {
+		return nil
+	}
+	return fmt.Errorf("max_binds (%d) versions are bound and in use", room)
 }
 
 // unbind takes a bind away; with MNT_DETACH also one in use, whose open files go

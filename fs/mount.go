@@ -40,7 +40,8 @@ func (o *Options) source() string {
 	return o.Source
 }
 
-const maxBinds = 512
+// DefaultMaxBinds is how many versions are bound at a time unless it is said.
+const DefaultMaxBinds = 512
 
 // Server is a mount being served.
 type Server struct {
@@ -72,7 +73,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	s.pass, why = passthrough(o.Lane)
 	no := &nodes.Options{Passthrough: s.pass, Why: why, Log: s.log}
 	if s.noBind = noBinds(o.Lane); s.noBind == "" {
-		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, maxBinds), s.log)
+		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, DefaultMaxBinds), s.log)
 		no.Opened = s.binds.want
 	}
 	root, lanes, pins := nodes.New(tree, no)
@@ -293,6 +294,16 @@ func (s *Server) Warm(ctx context.Context, name string, n int) error {
 		return errors.New(s.noBind)
 	}
 	return s.binds.bind(ctx, version{name, n})
+}
+
+// SetMaxBinds changes how many versions may be bound at a time. What is bound
+// beyond that goes when room is made for another.
+func (s *Server) SetMaxBinds(n int) {
+	if s.binds != nil {
+		s.binds.mu.Lock()
+		defer s.binds.mu.Unlock()
+		s.binds.max = n
+	}
 }
 
 // Status says how the mount serves data.

@@ -45,7 +45,7 @@ type DirOptions struct {
 type Dir struct {
 	root     string
 	local    *store.Local
-	ttl      time.Duration
+	ttl      atomic.Int64 // a time.Duration
 	log      *slog.Logger
 	readOnly bool
 	step     func(string)  // called by name at each step of a change; tests
@@ -80,16 +80,14 @@ func OpenDir(root string, o *DirOptions) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", quote(root), err)
 	}
-	d := &Dir{root: path, local: o.Local, ttl: o.TTL, log: o.Log, readOnly: o.ReadOnly, big: make(chan struct{}, 1)}
+	d := &Dir{root: path, local: o.Local, log: o.Log, readOnly: o.ReadOnly, big: make(chan struct{}, 1)}
 	if d.local == nil {
 		d.local = store.NewLocal(nil)
 	}
 	if d.log == nil {
 		d.log = slog.Default()
 	}
-	if d.ttl == 0 {
-		d.ttl = time.Second
-	}
+	d.SetTTL(o.TTL)
 	d.step, d.patience = func(string) {}, lockPatience
 	d.records = newRecordCache()
 	d.verdicts, _ = lru.New[verdict, time.Time](maxVerdicts)
@@ -122,6 +120,16 @@ func rootPath(root string) (string, error) {
 	}
 	return path, nil
 }
+
+// SetTTL changes how long a listing is good for, as DirOptions have it.
+func (d *Dir) SetTTL(ttl time.Duration) {
+	if ttl == 0 {
+		ttl = time.Second
+	}
+	d.ttl.Store(int64(ttl))
+}
+
+func (d *Dir) life() time.Duration { return time.Duration(d.ttl.Load()) }
 
 // String returns the path of the store.
 func (d *Dir) String() string { return d.root }

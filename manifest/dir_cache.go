@@ -148,7 +148,7 @@ func (d *Dir) read(ctx context.Context, key recordKey) {
 	d.verdicts.Add(verdict{who, key}, time.Now())
 }
 
-func (d *Dir) ttlOr1s() time.Duration { return min(d.ttl, time.Second) }
+func (d *Dir) ttlOr1s() time.Duration { return min(d.life(), time.Second) }
 
 func (d *Dir) noRecord(ctx context.Context, key recordKey, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {

@@ -31,7 +31,7 @@ func (d *Dir) Names(ctx context.Context, prefix string) ([]string, error) {
 	who, _ := identityOf(ctx)
 	who.process = 0
 	l, known := d.prefixes.Get(prefix)
-	young := known && time.Since(l.at) < d.ttl
+	young := known && time.Since(l.at) < d.life()
 	fresh, err := do(ctx, d, func() (*nameList, error) {
 		if young {
 			dir, _, err := d.within(prefix)

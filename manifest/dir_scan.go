@@ -135,7 +135,7 @@ func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old 
 	same := old != nil && old.dir == s.dir && old.at.Sub(old.mtime) > 3*time.Second
 	// A listing that a change of our own made old is no reason to doubt, within the
 	// TTL, what it found: with 2,000 versions and 16 writers that cost 34 ms each time.
-	if old != nil && s.at.Sub(old.verified) < d.ttl {
+	if old != nil && s.at.Sub(old.verified) < d.life() {
 		same, s.verified = true, old.verified
 	}
 	for _, v := range e.versions {

@@ -80,7 +80,7 @@ func (d *Dir) Versions(ctx context.Context, name string) (*Listing, error) {
 func (d *Dir) remembered(a *artifact) (*snapshot, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return a.last, a.last != nil && !a.old && time.Since(a.last.at) < d.ttl
+	return a.last, a.last != nil && !a.old && time.Since(a.last.at) < d.life()
 }
 
 // forget makes s old, if it is still the last.

@@ -24,6 +24,8 @@ type core struct {
 	cfg  *config.Config
 	tree *resolver.Tree
 	dir  *manifest.Dir // nil if tracking is disabled
+	data *store.Local
+	root *store.Local // what dir is reached through
 }
 
 // coreOptions are what only the daemon sets.
@@ -34,6 +36,7 @@ type coreOptions struct {
 	Own      func() []string // where it is mounted, before mountinfo shows it
 	Mounts   func() []string // where this very tree is mounted
 	Status   func(context.Context) any
+	Config   func() []byte // nil: the one it is opened with
 	Producer func(context.Context) string
 	Warm     func(ctx context.Context, name string, n int) error
 }
@@ -44,10 +47,14 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	local := func(roots []string) *store.Local {
 		return store.NewLocal(&store.Options{Roots: roots, AsCaller: o.AsCaller, Deadline: cfg.Deadline, Own: o.Own})
 	}
+	if o.Config == nil {
+		o.Config = c.configText
+	}
+	c.data = local(cfg.DataRoots)
 	opts := &resolver.Options{
-		Data: local(cfg.DataRoots), Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
+		Data: c.data, Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
-		Status: o.Status, Config: c.configText, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
+		Status: o.Status, Config: o.Config, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
 	}
 	for _, f := range []struct{ set, dst *uint32 }{{cfg.UID, &opts.UID}, {cfg.GID, &opts.GID}, {cfg.Umask, &opts.Umask}} {
 		if f.set != nil {
@@ -59,7 +66,8 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 		return c, nil
 	}
 	// The store is not data: data_roots do not confine it.
-	dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: local(nil), TTL: cfg.TTL, Log: o.Log})
+	c.root = local(nil)
+	dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: c.root, TTL: cfg.TTL, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -3,33 +3,47 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
-	"artifactfs.dev/artifactfs/resolver"
 )
 
 // daemon is what serves one mount.
 type daemon struct {
 	s      *state
 	log    *slog.Logger
+	level  *slog.LevelVar
 	server atomic.Pointer[fs.Server] // nil until it is mounted
-	core   *core
+	core   atomic.Pointer[core]
+	reload atomic.Pointer[reloadStatus] // nil: never
+
+	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
+}
+
+func newDaemon(s *state, logTo io.Writer) *daemon {
+	d := &daemon{s: s, level: &slog.LevelVar{}}
+	d.level.Set(s.Config.LogLevel)
+	d.log = newLogger(logTo, d.level)
+	return d
 }
 
 // open opens the tree that is to be mounted.
-func (d *daemon) open(context.Context) (*resolver.Tree, error) {
-	c, err := openCore(d.s.Config, coreOptions{
-		Log: d.log, Lane: d.s.Config.Data,
+func (d *daemon) open(cfg *config.Config) (*core, error) {
+	return openCore(cfg, coreOptions{
+		Log: d.log, Lane: cfg.Data,
 		// A shared mount acts for many users. Another acts for its own user alone.
 		AsCaller: d.s.Options.AllowOther && os.Geteuid() == 0,
 		Own:      func() []string { return []string{d.s.Dir} },
 		Mounts:   func() []string { return []string{d.s.Dir} },
 		Status:   d.status,
+		Config:   func() []byte { return d.core.Load().configText() },
 		Producer: callerProducer,
 		Warm: func(ctx context.Context, name string, n int) error {
 			if srv := d.server.Load(); srv != nil {
@@ -38,21 +52,35 @@ func (d *daemon) open(context.Context) (*resolver.Tree, error) {
 			return errors.New("the mount is not there yet")
 		},
 	})
+}
+
+// mount mounts a tree, taking over from what is mounted there.
+func (d *daemon) mount(c *core) (*fs.Server, error) {
+	srv, err := fs.Mount(d.s.Dir, c.tree, &fs.Options{
+		AllowOther: d.s.Options.AllowOther,
+		Lane:       c.cfg.Data,
+		MaxBinds:   c.cfg.MaxBinds,
+		Debug:      d.s.Options.Debug,
+		Log:        d.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	d.core = c
-	return c.tree, nil
+	d.server.Store(srv)
+	d.core.Store(c)
+	return srv, nil
 }
 
 // status is what .artifactfs/status shows.
 func (d *daemon) status(ctx context.Context) any {
-	doc := d.core.status(ctx)
+	c := d.core.Load()
+	doc := c.status(ctx)
 	doc.Mountpoint = d.s.Dir
 	doc.PID, doc.Supervisor = os.Getpid(), d.s.Supervisor
 	doc.Started, doc.Restarts, doc.LastDeath = d.s.Started, d.s.Restarts, d.s.LastDeath
 	doc.LogFile = d.s.LogFile
 	doc.Shared = d.s.Options.AllowOther
+	doc.Reload = d.reload.Load()
 	doc.Kernel = kernelRelease()
 	if srv := d.server.Load(); srv != nil {
 		st := srv.Status()
@@ -64,7 +92,7 @@ func (d *daemon) status(ctx context.Context) any {
 			doc.Refused = append(doc.Refused, refusal{dev, why})
 		}
 	}
-	d.core.warn(ctx, doc)
+	c.warn(ctx, doc)
 	return doc
 }
 

@@ -14,7 +14,7 @@ import (
 
 // newLogger writes to a log file, or for journald, which adds the time itself
 // and takes the level from a <N> before the line.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	if os.Getenv("JOURNAL_STREAM") == "" || w != io.Writer(os.Stderr) {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}

@@ -26,7 +26,7 @@ type mountFlags struct {
 
 // mountCmds are the commands that only Linux has.
 func (a *app) mountCmds() []*cobra.Command {
-	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.warmCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
+	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.warmCmd(), a.reloadCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
 }
 
 func (a *app) mountCmd() *cobra.Command {
@@ -78,7 +78,11 @@ func mountArgs(args []string) (plain, dotlist []string) {
 
 // mount is the whole command: check, then serve here or leave it to a supervisor.
 func (a *app) mount(ctx context.Context, where string, dotlist []string, m *mountFlags) error {
-	cfg, err := a.load(dotlist)
+	from, err := a.configFrom(dotlist)
+	if err != nil {
+		return err
+	}
+	cfg, err := from.load()
 	if err != nil {
 		return err
 	}
@@ -89,7 +93,7 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 	if err != nil {
 		return fmt.Errorf("mount %s: %w", where, err)
 	}
-	s := &state{Dir: dir, Started: time.Now(), Config: cfg, file: stateFile(dir), Options: mountOptions{
+	s := &state{Dir: dir, Started: time.Now(), Config: cfg, From: from, file: stateFile(dir), Options: mountOptions{
 		// A mount by root is shared as soon as it is said where data may lie.
 		AllowOther: m.allowOther || os.Geteuid() == 0 && len(cfg.DataRoots) > 0,
 		Debug:      m.debug,

@@ -127,9 +127,14 @@ func splitArgs(args []string) (plain, dotlist []string) {
 
 // load reads the configuration that the flags and key=value arguments ask for.
 func (a *app) load(dotlist []string) (*config.Config, error) {
-	dir, err := os.Getwd()
+	from, err := a.configFrom(dotlist)
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(config.Options{File: a.configFile, Job: a.job, Dotlist: dotlist, Dir: dir, Env: os.LookupEnv})
+	return from.load()
+}
+
+func (a *app) configFrom(dotlist []string) (*configSource, error) {
+	dir, err := os.Getwd()
+	return &configSource{File: a.configFile, Job: a.job, Dotlist: dotlist, Dir: dir}, err
 }

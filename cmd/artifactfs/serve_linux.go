@@ -29,7 +29,7 @@ func (a *app) serveCmd() *cobra.Command {
 			up := os.NewFile(readyFD, "ready")
 			s, err := readState(file)
 			if err == nil {
-				d := &daemon{s: s, log: newLogger(os.Stderr, s.Config.LogLevel)}
+				d := newDaemon(s, os.Stderr)
 				err = d.serve(c.Context(), func() {
 					fmt.Fprint(up, ready)
 					up.Close()
@@ -64,7 +64,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 		}
 		s.remove()
 	}()
-	d := &daemon{s: s, log: newLogger(out, s.Config.LogLevel)}
+	d := newDaemon(s, out)
 	return d.serve(ctx, func() {
 		if err := s.save(); err != nil {
 			d.log.Error("status and umount will not find this mount's state", "err", err)
@@ -95,40 +95,60 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 	limitMemory()
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	tree, err := d.open(ctx)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE)
+	c, err := d.open(d.s.Config)
 	if err != nil {
 		return err
 	}
-	srv, err := fs.Mount(d.s.Dir, tree, &fs.Options{
-		AllowOther: d.s.Options.AllowOther,
-		Lane:       d.s.Config.Data,
-		MaxBinds:   d.s.Config.MaxBinds,
-		Debug:      d.s.Options.Debug,
-		Log:        d.log,
-	})
+	srv, err := d.mount(c)
 	if err != nil {
 		return err
 	}
-	d.server.Store(srv)
 	d.log.Info("mounted", "dir", d.s.Dir, "root", d.s.Config.Root, "lane", srv.Status().Lane, "shared", d.s.Options.AllowOther)
 	up()
+	for gone := ended(srv); ; {
+		select {
+		case <-gone:
+			if check(d.s.Dir) == dead {
+				return errAborted
+			}
+			d.log.Info("unmounted", "dir", d.s.Dir)
+			d.leave()
+			return nil
+		case sig := <-stop:
+			d.log.Info("unmounting", "dir", d.s.Dir, "signal", sig.String())
+			d.unmount(d.server.Load(), gone)
+			d.log.Info("unmounted", "dir", d.s.Dir)
+			return nil
+		case <-hup:
+			if now := d.reloadConfig(); now != nil {
+				d.older.Go(func() { <-gone })
+				gone = ended(now)
+			}
+		}
+	}
+}
+
+// ended is closed when the mount is gone.
+func ended(srv *fs.Server) <-chan struct{} {
 	gone := make(chan struct{})
 	go func() {
 		srv.Wait()
 		close(gone)
 	}()
-	select {
-	case <-gone:
-		if check(d.s.Dir) == dead {
-			return errAborted
-		}
-	case sig := <-stop:
-		d.log.Info("unmounting", "dir", d.s.Dir, "signal", sig.String())
-		d.unmount(srv, gone)
+	return gone
+}
+
+// leave waits for what is still open in the mounts that reloads took over from.
+// Meanwhile the mount point is free for another.
+func (d *daemon) leave() {
+	if d.s.current() {
+		_ = os.Remove(d.s.lockFile())
 	}
-	d.log.Info("unmounted", "dir", d.s.Dir)
-	return nil
+	d.s.remove()
+	d.older.Wait()
 }
 
 // unmount takes the mount away. What is still open in it loses us a moment later:

@@ -28,6 +28,8 @@ type state struct {
 	LogFile    string         `json:"log_file,omitempty"`
 	Options    mountOptions   `json:"options"`
 	Config     *config.Config `json:"config"`
+	From       *configSource  `json:"config_from,omitempty"` // where to load it from again
+	Reload     *reloadStatus  `json:"reload,omitempty"`      // what became of that the last time
 
 	file string
 }
@@ -36,6 +38,20 @@ type state struct {
 type mountOptions struct {
 	AllowOther bool `json:"allow_other"`
 	Debug      bool `json:"debug,omitempty"`
+}
+
+// configSource is what a configuration was loaded from.
+type configSource struct {
+	File    string   `json:"file,omitempty"` // --config
+	Job     string   `json:"job,omitempty"`
+	Dotlist []string `json:"dotlist,omitempty"`
+	Dir     string   `json:"dir"`
+}
+
+// load reads the configuration. The environment is the process's own, which it
+// has from the command that mounted.
+func (f *configSource) load() (*config.Config, error) {
+	return config.Load(config.Options{File: f.File, Job: f.Job, Dotlist: f.Dotlist, Dir: f.Dir, Env: os.LookupEnv})
 }
 
 // runDir is where this user's state files lie. Root's is fixed: XDG_RUNTIME_DIR

@@ -149,6 +149,9 @@ func (a *app) printStatus(d *statusDoc) {
 		serving += fmt.Sprintf(", brought back %d times, last %s", d.Restarts, d.LastDeath)
 	}
 	head := section{Fields: []field{{"state", serving}}}
+	if d.Reload != nil {
+		head.Fields = append(head.Fields, field{"reloaded", d.Reload.At.Local().Format(time.DateTime) + ": " + d.Reload.words()})
+	}
 	if !onTerminal(a.out) { // where it is not the panel's title
 		head.Fields = append([]field{{"mountpoint", d.Mountpoint}}, head.Fields...)
 	}

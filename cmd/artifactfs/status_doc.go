@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type statusDoc struct {
 	Restarts   int              `json:"restarts,omitempty"`
 	LastDeath  string           `json:"last_death,omitempty"`
 	LogFile    string           `json:"log_file,omitempty"`
+	Reload     *reloadStatus    `json:"reload,omitempty"` // the last one
 	Build      string           `json:"build,omitempty"`
 	Kernel     string           `json:"kernel,omitempty"`
 	Stores     []storeStatus    `json:"stores"`
@@ -26,6 +28,29 @@ type statusDoc struct {
 	Versions   []*versionStatus `json:"versions"`
 	Refused    []refusal        `json:"refused,omitempty"` // file systems that do not take passthrough
 	Warnings   []string         `json:"warnings,omitempty"`
+}
+
+// reloadStatus is what became of a SIGHUP.
+type reloadStatus struct {
+	At      time.Time `json:"at"`
+	Changed []string  `json:"changed,omitempty"` // what is in force now
+	Remount []string  `json:"needs_remount,omitempty"`
+	Error   string    `json:"error,omitempty"` // why the old configuration stays
+}
+
+// words is the outcome on one line.
+func (r *reloadStatus) words() string {
+	if r.Error != "" {
+		return "refused, the old configuration stays: " + r.Error
+	}
+	s := "nothing has changed"
+	if len(r.Changed) > 0 {
+		s = strings.Join(r.Changed, ", ")
+	}
+	if len(r.Remount) > 0 {
+		s += "; only after mount --replace: " + strings.Join(r.Remount, ", ")
+	}
+	return s
 }
 
 // storeStatus is one store and whether it answers.

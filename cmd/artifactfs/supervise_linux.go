@@ -45,6 +45,7 @@ type supervisor struct {
 	log   *slog.Logger
 	lock  *os.File
 	stop  chan os.Signal
+	hup   chan os.Signal
 	pause time.Duration // before the next start; grows while daemons die young
 }
 
@@ -54,9 +55,10 @@ func supervise(s *state) error {
 	unix.CloseOnExec(readyFD)
 	unix.CloseOnExec(lockFD)
 	up := os.NewFile(readyFD, "ready")
-	v := &supervisor{s: s, log: newLogger(os.Stderr, s.Config.LogLevel), lock: os.NewFile(lockFD, "lock"), stop: make(chan os.Signal, 2)}
+	v := &supervisor{s: s, log: newLogger(os.Stderr, s.Config.LogLevel), lock: os.NewFile(lockFD, "lock"), stop: make(chan os.Signal, 2), hup: make(chan os.Signal, 1)}
 	signal.Notify(v.stop, syscall.SIGTERM, syscall.SIGINT)
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(v.hup, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE)
 	defer v.cleanUp()
 	s.Supervisor = os.Getpid()
 
@@ -97,7 +99,7 @@ func (v *supervisor) start() (*exec.Cmd, error) {
 	}
 	defer r.Close()
 	v.s.Daemon = 0
-	if err := v.s.save(); err != nil {
+	if err := v.save(); err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -112,7 +114,7 @@ func (v *supervisor) start() (*exec.Cmd, error) {
 	answer, _ := io.ReadAll(io.LimitReader(r, 64<<10))
 	if string(answer) == ready {
 		v.s.Daemon = d.Process.Pid
-		return d, v.s.save()
+		return d, v.save()
 	}
 	err = d.Wait()
 	if len(answer) > 0 {
@@ -122,6 +124,15 @@ func (v *supervisor) start() (*exec.Cmd, error) {
 		err = errors.New("the daemon ended before it was ready")
 	}
 	return nil, err
+}
+
+// save keeps the configuration that a daemon has written since: it may have been
+// told to load it again.
+func (v *supervisor) save() error {
+	if now, err := readState(v.s.file); err == nil && now.Started.Equal(v.s.Started) {
+		v.s.Config, v.s.Reload = now.Config, now.Reload
+	}
+	return v.s.save()
 }
 
 // wait returns when the daemon has ended; stopped, if we were asked to end it.
@@ -134,6 +145,8 @@ func (v *supervisor) wait(d *exec.Cmd) (err error, stopped bool) {
 		select {
 		case err := <-done:
 			return err, stopped
+		case <-v.hup:
+			_ = d.Process.Signal(syscall.SIGHUP)
 		case <-v.stop:
 			stopped = true
 			_ = d.Process.Signal(syscall.SIGTERM)

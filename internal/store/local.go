@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,13 +27,13 @@ type Options struct {
 // caller that left the queue.
 type Local struct {
 	asCaller bool
-	deadline time.Duration
+	wait     atomic.Int64 // the deadline, a time.Duration
 	own      func() []string
 	self     *process
 	gates    *gates
 	anywhere *mount // what a path lies on where mountinfo does not say
 	mounts   *mounts
-	roots    *roots
+	within   atomic.Pointer[roots]
 	search   recent[string, bool]
 	inline   func(*mount) bool // whether an access is made where it is asked for
 }
@@ -44,17 +45,13 @@ func NewLocal(o *Options) *Local {
 	}
 	l := &Local{
 		asCaller: o.AsCaller,
-		deadline: o.Deadline,
 		own:      o.Own,
 		self:     newProcess(),
 		gates:    &gates{slots: o.InFlight},
-		roots:    newRoots(o.Roots),
 		search:   recent[string, bool]{size: 1 << 14, keep: 5 * time.Second},
 	}
 	l.inline = func(m *mount) bool { return m.prompt }
-	if l.deadline <= 0 {
-		l.deadline = 30 * time.Second
-	}
+	l.Reconfigure(o.Roots, o.Deadline)
 	if l.gates.slots <= 0 {
 		l.gates.slots = 64
 	}
@@ -65,6 +62,18 @@ func NewLocal(o *Options) *Local {
 	l.mounts = newMounts(l.gates.of)
 	return l
 }
+
+// Reconfigure changes where data may lie and the deadline of each call, as
+// Options have them, for whatever is asked from now on. What is open stays open.
+func (l *Local) Reconfigure(roots []string, deadline time.Duration) {
+	if deadline <= 0 {
+		deadline = 30 * time.Second
+	}
+	l.wait.Store(int64(deadline))
+	l.within.Store(newRoots(roots))
+}
+
+func (l *Local) deadline() time.Duration { return time.Duration(l.wait.Load()) }
 
 // Do runs fn with its system calls made as the caller, in the slot of path's
 // file system. It returns when fn does or when the deadline has passed; fn then
@@ -90,7 +99,7 @@ func (l *Local) job(ctx context.Context, op, path string) (job, error) {
 	if err := l.refuse(s, m, path); err != nil {
 		return job{}, err
 	}
-	return job{op: op, path: path, mount: m, creds: l.creds(ctx), until: time.Now().Add(l.deadline)}, nil
+	return job{op: op, path: path, mount: m, creds: l.creds(ctx), until: time.Now().Add(l.deadline())}, nil
 }
 
 // realJob prepares an access to a path that Resolve returned, or one below it.

@@ -50,34 +50,35 @@ func (r *roots) lexically(real string) bool {
 // confined returns nil if real lies in a root, else EPERM naming path, which is
 // how the caller knows it.
 func (l *Local) confined(ctx context.Context, path, real string, until time.Time) error {
-	if l.roots.lexically(real) {
+	roots := l.within.Load()
+	if roots.lexically(real) {
 		return nil
 	}
 	var why strings.Builder
-	for _, g := range l.roots.given {
-		root := l.root(ctx, g, until)
+	for _, g := range roots.given {
+		root := l.root(ctx, roots, g, until)
 		if root.err != nil {
 			fmt.Fprintf(&why, "; %v", root.err)
 		} else if within(real, root.real) {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is outside data_roots (%s%s): %w", path, strings.Join(l.roots.given, ", "), why.String(), syscall.EPERM)
+	return fmt.Errorf("%s is outside data_roots (%s%s): %w", path, strings.Join(roots.given, ", "), why.String(), syscall.EPERM)
 }
 
 // root resolves a root as the daemon, once. One that cannot be resolved is
 // tried again after a second: it may be mounted later.
-func (l *Local) root(ctx context.Context, given string, until time.Time) knownRoot {
-	l.roots.mu.Lock()
-	k, ok := l.roots.known[given]
-	l.roots.mu.Unlock()
+func (l *Local) root(ctx context.Context, roots *roots, given string, until time.Time) knownRoot {
+	roots.mu.Lock()
+	k, ok := roots.known[given]
+	roots.mu.Unlock()
 	if ok && (k.err == nil || time.Since(k.at) < time.Second) {
 		return k
 	}
 	w, err := l.follow(ctx, l.host(), given, nil, until)
 	k = knownRoot{real: w.at, err: err, at: time.Now()}
-	l.roots.mu.Lock()
-	l.roots.known[given] = k
-	l.roots.mu.Unlock()
+	roots.mu.Lock()
+	roots.known[given] = k
+	roots.mu.Unlock()
 	return k
 }

@@ -42,7 +42,7 @@ func (l *Local) WriterPath(ctx context.Context, path string) (string, error) {
 }
 
 func (l *Local) translate(ctx context.Context, w *writer, name string) (string, error) {
-	until := time.Now().Add(l.deadline)
+	until := time.Now().Add(l.deadline())
 	creds := l.creds(ctx)
 	theirs, err := l.follow(ctx, w.space, name, creds, until)
 	if errors.Is(err, errOwn) {
@@ -72,7 +72,7 @@ func (l *Local) hostNames(w *writer, real string) []string {
 		names = append(names, l.host().mounts.names(m.dev, m.inFS(real))...)
 	}
 	rank := func(p string) int {
-		if l.roots.lexically(p) {
+		if l.within.Load().lexically(p) {
 			return 0
 		}
 		return 1
