@@ -57,6 +57,9 @@ func (t *Tree) Log(ctx context.Context, name string, req *manifest.Request, o Lo
 		return nil, err
 	}
 	d.Sidecar = sidecar(ctx, req, d)
+	if c := t.loggedContent(ctx, name, d); c != nil {
+		d.Sidecar.Set("data", c.object())
+	}
 	n, err := pub.Publish(ctx, name, d)
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
