@@ -25,6 +25,7 @@ const (
 	checkEvery = 2 * time.Second  // what no longer qualifies goes within 5 s
 	askAgain   = time.Minute      // before a version that did not qualify is looked at again
 	idleAfter  = 10 * time.Minute // without use, a bind goes between once and twice this
+	waitQuiet  = 5 * time.Minute  // for directories of a version to be closed
 	walkers    = 4                // versions that are walked at a time
 	tookOver   = time.Second      // for what a dead daemon had bound, all in all
 )
@@ -91,25 +92,25 @@ func (b *binder) want(name string, n int) {
 	if len(b.again) > 10_000 {
 		clear(b.again)
 	}
-	b.again[v] = now.Add(askAgain)
+	b.again[v] = now.Add(time.Hour) // while it is being looked at
 	b.tasks.Go(func() {
 		if err := b.bind(b.ctx, v); err != nil {
 			b.log.Debug("not bound", "artifact", name, "version", n, "why", err)
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.again[v] = time.Now().Add(askAgain)
 	})
 }
 
 // bind binds a version, or returns why it does not.
 func (b *binder) bind(ctx context.Context, v version) error {
-	select {
-	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
-	case <-b.ctx.Done():
-		return errEnded
-	}
-	bd, err := b.tree.Bindable(ctx, v.name, v.n)
+	bd, err := b.qualify(ctx, v)
 	if err == nil {
-		err = b.tree.WalkBinding(ctx, bd)
+		err = b.quiet(ctx, v)
+	}
+	if err == nil {
+		err = b.tree.RecheckBinding(ctx, bd, nil)
 	}
 	if err == nil {
 		err = b.attach(ctx, bd, b.root)
@@ -118,6 +119,43 @@ func (b *binder) bind(ctx context.Context, v version) error {
 		b.lanes.Bound(v.name, v.n, err.Error())
 	}
 	return err
+}
+
+// qualify walks a version, a few at a time.
+func (b *binder) qualify(ctx context.Context, v version) (*resolver.Binding, error) {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-b.ctx.Done():
+		return nil, errEnded
+	}
+	bd, err := b.tree.Bindable(ctx, v.name, v.n)
+	if err == nil {
+		err = b.tree.WalkBinding(ctx, bd)
+	}
+	return bd, err
+}
+
+// quiet waits until no directory of the version is open by way of FUSE. A walk
+// that climbs by ".." steps into what has been bound above it meanwhile: fts(3),
+// and so find, du and rm -r, then finds another directory than it left, and gives
+// up. Such a walk always has a directory open.
+func (b *binder) quiet(ctx context.Context, v version) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(waitQuiet)
+	for b.lanes.OpenDirs(v.name, v.n) > 0 {
+		select {
+		case <-tick.C:
+		case <-late:
+			return errors.New("somebody has a directory of it open for long: to be tried again")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.ctx.Done():
+			return errEnded
+		}
+	}
+	return nil
 }
 
 var errEnded = errors.New("the mount is going")

@@ -80,11 +80,13 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 		if err := a.Access(as(ctx), 4); err != nil {
 			return nil, 0, n.errno("opendir", err)
 		}
+		n.sys.lanes.dir(d, 1)
 		return h, fuse.FOPEN_CACHE_DIR, 0
 	}
 	if errno := h.read(ctx); errno != 0 {
 		return nil, 0, errno
 	}
+	n.sys.lanes.dir(d, 1)
 	if !keep {
 		return h, 0, 0
 	}
@@ -110,6 +112,7 @@ var (
 	_ fusefs.FileReaddirenter = (*dirHandle)(nil)
 	_ fusefs.FileLookuper     = (*dirHandle)(nil)
 	_ fusefs.FileSeekdirer    = (*dirHandle)(nil)
+	_ fusefs.FileReleasedirer = (*dirHandle)(nil)
 	_ fusefs.FileFsyncdirer   = (*dirHandle)(nil)
 )
 
@@ -171,5 +174,9 @@ func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 	h.next = int(min(off, uint64(len(h.list))))
 	return 0
 }
+
+// Releasedir counts the directory out. A node's entry may be another object by
+// now, but it shows the same version.
+func (h *dirHandle) Releasedir(context.Context, uint32) { h.n.sys.lanes.dir(h.n.dir(), -1) }
 
 func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }

@@ -136,6 +136,7 @@ type versionKey struct {
 // versionLanes is how a version is served by FUSE, and whether it is by a bind.
 type versionLanes struct {
 	lane, why string
+	dirs      int // directories that are open by way of FUSE
 	bound     bool
 	unbound   string // why it is not
 }
@@ -157,6 +158,28 @@ func (l *Lanes) Bound(name string, version int, why string) {
 	v.bound, v.unbound = why == "", why
 }
 
+// OpenDirs returns how many directories of a version are open by way of FUSE.
+func (l *Lanes) OpenDirs(name string, version int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v := l.versions[versionKey{name, version}]; v != nil {
+		return v.dirs
+	}
+	return 0
+}
+
+// dir counts a directory that is opened, 1, or closed, -1.
+func (l *Lanes) dir(n resolver.Node, by int) {
+	v, ok := n.(resolver.Versioned)
+	if !ok {
+		return
+	}
+	name, number := v.Which()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(versionKey{name, number}).dirs += by
+}
+
 // maxLanes bounds the account: a job that walks a store of millions is not to
 // grow the daemon.
 const maxLanes = 10_000
@@ -168,7 +191,7 @@ func (l *Lanes) of(k versionKey) *versionLanes {
 	}
 	if l.versions[k] == nil {
 		if len(l.versions) >= maxLanes {
-			maps.DeleteFunc(l.versions, func(_ versionKey, v *versionLanes) bool { return !v.bound })
+			maps.DeleteFunc(l.versions, func(_ versionKey, v *versionLanes) bool { return !v.bound && v.dirs == 0 })
 		}
 		l.versions[k] = &versionLanes{}
 	}
@@ -191,6 +214,9 @@ func (l *Lanes) Versions() []VersionLane {
 	defer l.mu.Unlock()
 	list := make([]VersionLane, 0, len(l.versions))
 	for k, of := range l.versions {
+		if of.lane == "" && !of.bound && of.unbound == "" {
+			continue // listed only
+		}
 		v := VersionLane{Name: k.name, Version: k.n, Lane: of.lane, Why: of.why}
 		switch {
 		case of.bound:

@@ -79,13 +79,16 @@ func notMountedError(dir, top string) error {
 
 // orderlyOff unmounts what nobody uses, and tells who does otherwise.
 func orderlyOff(dir string, s *state) error {
-	for range 100 {
+	for try := range 100 {
 		switch check(dir) {
 		case serving:
 			err := unmountAll(dir)
 			switch {
 			case errors.Is(err, unix.EBUSY):
-				return busyError(dir, s)
+				// The daemon itself may be binding something just now.
+				if who := holders(dir, except(s)...); len(who) > 0 || try > 25 {
+					return busyError(dir, who)
+				}
 			case errors.Is(err, unix.EPERM):
 				return fmt.Errorf("umount %s: %w: it belongs to another user; the one who mounted it or root can", dir, unix.EPERM)
 			case err != nil && !errors.Is(err, unix.EINVAL): // EINVAL: gone meanwhile
@@ -131,13 +134,17 @@ func unmountAll(dir string) error {
 	return unmountNow(dir, 0)
 }
 
-func busyError(dir string, s *state) error {
-	var except []int
-	if s != nil {
-		except = []int{s.Supervisor, s.Daemon}
+// except are the processes that hold a mount without using it.
+func except(s *state) []int {
+	if s == nil {
+		return nil
 	}
+	return []int{s.Supervisor, s.Daemon}
+}
+
+func busyError(dir string, by []holder) error {
 	var who []string
-	for _, h := range holders(dir, except...) {
+	for _, h := range by {
 		who = append(who, h.String())
 	}
 	if len(who) > 5 {

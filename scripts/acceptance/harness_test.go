@@ -96,6 +96,7 @@ func python(t *testing.T) string {
 type site struct {
 	t      *testing.T
 	Base   string
+	Lane   string // artifactfs.data
 	Root   string // the manifest store
 	Data   string // data_roots
 	Parent string
@@ -116,7 +117,7 @@ func newSite(t *testing.T, o siteOptions) *site {
 		t.Fatal(err)
 	}
 	s := &site{
-		t: t, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts",
+		t: t, Lane: o.Lane, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts",
 	}
 	must(t, os.Chmod(base, 0o755))
 	for _, dir := range []string{s.Root, s.Data, s.Mnt, base + "/home", base + "/run"} {

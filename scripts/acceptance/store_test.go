@@ -154,7 +154,7 @@ func (s *site) latest(name string) (int, error) {
 
 // lanes runs a test once per lane, each on a site of its own.
 func lanes(t *testing.T, test func(t *testing.T, s *site)) {
-	for _, lane := range []string{"passthrough", "copy", "symlink"} {
+	for _, lane := range []string{"bind", "passthrough", "copy", "symlink"} {
 		t.Run(lane, func(t *testing.T) { test(t, newSite(t, siteOptions{Lane: lane})) })
 	}
 }
