@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -43,12 +44,21 @@ func serve(dir, root, lane string) error {
 	if err != nil {
 		return err
 	}
-	tree := resolver.New(d, &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true})})
+	tree := resolver.New(failing{d, filepath.Join(filepath.Dir(dir), "fail")}, &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true})})
 	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane})
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready")
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		for n := 1; ; n++ {
+			<-signals
+			s.Expire()
+			os.WriteFile(filepath.Join(filepath.Dir(dir), "rounds"), make([]byte, n), 0o644)
+		}
+	}()
 	s.Wait()
 	return nil
 }
@@ -65,6 +75,11 @@ func mount(t *testing.T, lane string) *mounted {
 		t.Skip("mounting without a helper needs root")
 	}
 	tmp := t.TempDir()
+	for _, dir := range []string{tmp, filepath.Dir(tmp)} { // what not every user may reach is not bound
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m := &mounted{dir: filepath.Join(tmp, "mnt"), data: filepath.Join(tmp, "data")}
 	m.v1 = filepath.Join(m.dir, "n/v1")
 	write(t, filepath.Join(m.data, "a"), "one")
@@ -209,7 +224,7 @@ func TestKilledDaemonPassthrough(t *testing.T) {
 	}
 	m.daemon.Process.Kill()
 	m.daemon.Wait()
-	if _, err := os.Stat(m.v1); !errors.Is(err, syscall.ENOTCONN) {
+	if _, err := os.ReadFile(filepath.Join(m.dir, ".artifactfs/status")); !errors.Is(err, syscall.ENOTCONN) {
 		t.Fatalf("the daemon is still there: %v", err)
 	}
 	got := make([]byte, 3)

@@ -1,0 +1,144 @@
+//go:build linux
+
+package fs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// failing is a source that answers EIO while a file is there.
+type failing struct {
+	*manifest.Dir
+	flag string
+}
+
+func (f failing) err() error {
+	if _, err := os.Stat(f.flag); err == nil {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (f failing) Names(ctx context.Context, prefix string) ([]string, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.Dir.Names(ctx, prefix)
+}
+
+func (f failing) Versions(ctx context.Context, name string) (*manifest.Listing, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.Dir.Versions(ctx, name)
+}
+
+// bound waits for n:v1 to be bound.
+func (m *mounted) bound(t *testing.T) {
+	t.Helper()
+	if _, err := os.ReadFile(filepath.Join(m.v1, "a")); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if m.isBound(t) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing is bound")
+		}
+	}
+}
+
+func (m *mounted) isBound(t *testing.T) bool {
+	t.Helper()
+	at, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(m.v1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(at) == 1
+}
+
+// A transient EIO at LOOKUP of an ancestor does not cost a bind. For an exclusive
+// creation the kernel looks each name up again, whatever it has cached.
+func TestBindThroughFailedLookup(t *testing.T) {
+	m := mount(t, "bind")
+	m.bound(t)
+	flag := filepath.Join(filepath.Dir(m.dir), "fail")
+	write(t, flag, "")
+	if _, err := os.Stat(filepath.Join(m.dir, "other")); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("the source does not fail: %v", err)
+	}
+	for _, name := range []string{m.v1, filepath.Dir(m.v1)} {
+		if err := os.Mkdir(name, 0o755); !errors.Is(err, syscall.EEXIST) {
+			t.Errorf("mkdir %s: %v, want EEXIST", name, err)
+		}
+	}
+	if !m.isBound(t) {
+		t.Error("the bind is lost")
+	}
+	if got := m.read(t, "a"); got != "one" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A bind that nobody uses goes at the second round, one in use does not.
+func TestIdleBindExpires(t *testing.T) {
+	m := mount(t, "bind")
+	m.bound(t)
+	f, err := os.Open(filepath.Join(m.v1, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	round := func() {
+		before := m.rounds(t)
+		m.daemon.Process.Signal(syscall.SIGUSR1)
+		for end := time.Now().Add(5 * time.Second); m.rounds(t) == before; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the daemon does not do a round")
+			}
+		}
+	}
+	for range 3 {
+		round()
+	}
+	if !m.isBound(t) {
+		t.Fatal("a bind in use is gone")
+	}
+	f.Close()
+	round()
+	m.read(t, "a") // used in between
+	round()
+	if !m.isBound(t) {
+		t.Error("a bind that was used since the last round is gone")
+	}
+	round()
+	if m.isBound(t) {
+		t.Error("a bind that nobody has used for a round is there")
+	}
+	if got := m.read(t, "a"); got != "one" {
+		t.Errorf("after it expired: %q", got)
+	}
+}
+
+// rounds is how many rounds of expiry the daemon has done.
+func (m *mounted) rounds(t *testing.T) int64 {
+	t.Helper()
+	st, err := os.Stat(filepath.Join(filepath.Dir(m.dir), "rounds"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Size()
+}
