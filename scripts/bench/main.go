@@ -67,7 +67,7 @@ func run() error {
 
 	t := &table{raw: raw}
 	t.head(machine(size))
-	for _, part := range []func(*site, *table) error{reads, listings, pageCache, largeStore, logs} {
+	for _, part := range []func(*site, *table) error{reads, listings, pageCache, manyBinds, largeStore, logs} {
 		if err := part(s, t); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func largeStore(s *site, t *table) error {
 		}
 		start := time.Now()
 		var err error
-		if l, err = mountLane(s.base, "auto", store, s.base+"/data"); err != nil {
+		if l, err = mountLane(s.base, "auto", "auto", store, s.base+"/data"); err != nil {
 			return err
 		}
 		if _, err := os.Stat(l.mnt + "/artifact-000001/latest/big"); err != nil { // ready is when data can be reached
@@ -90,7 +90,7 @@ func (l lane) rss() float64 {
 
 // logs measures a log through the control file against what it has to do at the least: the same files made, fsynced and renamed by hand.
 func logs(s *site, t *table) error {
-	l := s.lanes[1]
+	l := s.lanes[1] // any: logging is the same in all
 	for _, p := range []struct {
 		writers, each int
 	}{{1, s.logs}, {64, s.each}} {

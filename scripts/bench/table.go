@@ -54,7 +54,7 @@ func (t *table) add(name, lane, unit string, native, value float64, l limit) {
 	}
 	switch {
 	case l.atLeast > 0:
-		r.Target = fmt.Sprintf("≥%g%s", l.atLeast, suffix)
+		r.Target = fmt.Sprintf("≥%.3g%s", l.atLeast, suffix)
 		r.OK = pointer(judged >= l.atLeast)
 	case l.atMost > 0:
 		r.Target = fmt.Sprintf("≤%g%s", l.atMost, suffix)
