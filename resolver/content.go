@@ -5,9 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,8 +30,8 @@ type content struct {
 	partial bool      // there was more than was looked at
 }
 
-// What a log looks at. Its own latency is promised in milliseconds, and a stat
-// costs two microseconds here and half a millisecond on a busy file server.
+// What a log looks at. Its own latency is promised in milliseconds, and a file
+// costs five microseconds here (measured) and half a millisecond on a busy server.
 const (
 	logBudget  = time.Millisecond
 	logEntries = 4096
@@ -60,32 +64,87 @@ func look(dir string, budget time.Duration, limit int) (*content, error) {
 	if !fi.IsDir() {
 		return nil, fmt.Errorf("%s: is no directory any more", dir)
 	}
-	begin, entries, sum := time.Now(), 0, sha256.New()
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error { // in lexical order
-		if err != nil {
-			return err
-		}
-		if entries++; entries > limit || budget > 0 && time.Since(begin) > budget {
-			c.partial = true
-			return fs.SkipAll
-		}
-		if e.IsDir() {
+	w := looking{content: c, sum: sha256.New(), left: limit}
+	if budget > 0 {
+		w.until = time.Now().Add(budget)
+	}
+	err = w.dir(dir, "")
+	c.digest = hex.EncodeToString(w.sum.Sum(nil)[:8])
+	return c, err
+}
+
+// looking is a walk that ends when its time or its entries are used up, within
+// one directory of a million names too.
+type looking struct {
+	*content
+	sum   hash.Hash
+	left  int
+	until time.Time // zero: any time
+}
+
+func (w *looking) over() bool {
+	if w.left < 0 || !w.until.IsZero() && time.Now().After(w.until) {
+		w.partial = true
+	}
+	return w.partial
+}
+
+func (w *looking) dir(dir, rel string) error {
+	list, err := w.list(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if w.over() {
 			return nil
 		}
-		fi, err := e.Info()
+		if e.IsDir() {
+			err = w.dir(filepath.Join(dir, e.Name()), rel+"/"+e.Name())
+		} else {
+			err = w.file(e, rel)
+		}
 		if err != nil {
 			return err
 		}
-		c.files++
-		c.bytes += fi.Size()
-		if fi.ModTime().After(c.newest) || c.files == 1 {
-			c.newest = fi.ModTime()
+	}
+	return nil
+}
+
+// list reads a directory in pieces, and sorts it.
+func (w *looking) list(dir string) ([]fs.DirEntry, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var list []fs.DirEntry
+	for !w.over() {
+		part, err := f.ReadDir(128)
+		list = append(list, part...)
+		w.left -= len(part)
+		if err == io.EOF {
+			break
 		}
-		fmt.Fprintf(sum, "%q %d %d\n", path[len(dir):], fi.Size(), fi.ModTime().UnixNano())
-		return nil
-	})
-	c.digest = hex.EncodeToString(sum.Sum(nil)[:8])
-	return c, err
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list, nil
+}
+
+func (w *looking) file(e fs.DirEntry, rel string) error {
+	fi, err := e.Info()
+	if err != nil {
+		return err
+	}
+	w.files++
+	w.bytes += fi.Size()
+	if fi.ModTime().After(w.newest) || w.files == 1 {
+		w.newest = fi.ModTime()
+	}
+	fmt.Fprintf(w.sum, "%q %d %d\n", rel+"/"+e.Name(), fi.Size(), fi.ModTime().UnixNano())
+	return nil
 }
 
 // object is the content as a sidecar keeps it.
