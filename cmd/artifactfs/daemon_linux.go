@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
 )
@@ -24,11 +22,13 @@ type daemon struct {
 	core   atomic.Pointer[core]
 	reload atomic.Pointer[reloadStatus] // nil: never
 
+	kernel func() *fs.Kernel // probed once
+
 	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
 }
 
 func newDaemon(s *state, logTo io.Writer) *daemon {
-	d := &daemon{s: s, level: &slog.LevelVar{}}
+	d := &daemon{s: s, level: &slog.LevelVar{}, kernel: sync.OnceValue(fs.Probe)}
 	d.level.Set(s.Config.LogLevel)
 	d.log = newLogger(logTo, d.level)
 	return d
@@ -81,7 +81,8 @@ func (d *daemon) status(ctx context.Context) any {
 	doc.LogFile = d.s.LogFile
 	doc.Shared = d.s.Options.AllowOther
 	doc.Reload = d.reload.Load()
-	doc.Kernel = kernelRelease()
+	k := d.kernel()
+	doc.Kernel, doc.Features = k.Release, k.Features
 	if srv := d.server.Load(); srv != nil {
 		st := srv.Status()
 		doc.Lane, doc.Why = st.Lane, st.Why
@@ -94,12 +95,4 @@ func (d *daemon) status(ctx context.Context) any {
 	}
 	c.warn(ctx, doc)
 	return doc
-}
-
-func kernelRelease() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
 }

@@ -28,6 +28,9 @@ func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(h)
 }
 
+// quiet logs nothing, for commands that say themselves what they find.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // journal is a slog handler whose lines start with their syslog priority.
 type journal struct {
 	text slog.Handler

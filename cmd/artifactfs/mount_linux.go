@@ -26,7 +26,7 @@ type mountFlags struct {
 
 // mountCmds are the commands that only Linux has.
 func (a *app) mountCmds() []*cobra.Command {
-	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.warmCmd(), a.reloadCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
+	return []*cobra.Command{a.mountCmd(), a.umountCmd(), a.warmCmd(), a.reloadCmd(), a.doctorCmd(), examineCmd(), a.superviseCmd(), a.serveCmd(), probeCmd()}
 }
 
 func (a *app) mountCmd() *cobra.Command {

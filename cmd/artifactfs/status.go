@@ -149,6 +149,9 @@ func (a *app) printStatus(d *statusDoc) {
 		serving += fmt.Sprintf(", brought back %d times, last %s", d.Restarts, d.LastDeath)
 	}
 	head := section{Fields: []field{{"state", serving}}}
+	if d.Kernel != "" {
+		head.Fields = append(head.Fields, field{"kernel", d.kernel()})
+	}
 	if d.Reload != nil {
 		head.Fields = append(head.Fields, field{"reloaded", d.Reload.At.Local().Format(time.DateTime) + ": " + d.Reload.words()})
 	}

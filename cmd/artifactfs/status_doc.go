@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"time"
+
+	"artifactfs.dev/artifactfs/fs"
 )
 
 // statusDoc is what .artifactfs/status holds and status prints.
@@ -18,6 +20,7 @@ type statusDoc struct {
 	Reload     *reloadStatus    `json:"reload,omitempty"` // the last one
 	Build      string           `json:"build,omitempty"`
 	Kernel     string           `json:"kernel,omitempty"`
+	Features   []fs.Feature     `json:"kernel_features,omitempty"` // what it can do, as probed
 	Stores     []storeStatus    `json:"stores"`
 	WandB      string           `json:"wandb,omitempty"`
 	Disabled   string           `json:"disabled,omitempty"`
@@ -49,6 +52,23 @@ func (r *reloadStatus) words() string {
 	}
 	if len(r.Remount) > 0 {
 		s += "; only after mount --replace: " + strings.Join(r.Remount, ", ")
+	}
+	return s
+}
+
+// kernel is what the kernel can do, on one line.
+func (d *statusDoc) kernel() string {
+	var have, lack []string
+	for _, f := range d.Features {
+		if f.Have {
+			have = append(have, f.Name)
+		} else {
+			lack = append(lack, f.Name)
+		}
+	}
+	s := d.Kernel + ": " + strings.Join(have, ", ")
+	if len(lack) > 0 {
+		s += "; not " + strings.Join(lack, ", ")
 	}
 	return s
 }
