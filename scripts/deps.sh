@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # command:package. A command that is there is enough, whoever installed it.
 mount_needs="fusermount3:fuse3"
 test_needs="$mount_needs git:git gcc:gcc python3:python3 dash:dash rsync:rsync tar:tar
-  setfacl:acl setfattr:attr strace:strace unshare:util-linux nsenter:util-linux setpriv:util-linux fincore:util-linux
+  setfacl:acl setfattr:attr strace:strace unshare:util-linux findmnt:util-linux mount:mount pgrep:procps nsenter:util-linux setpriv:util-linux fincore:util-linux
   ip:iproute2 ps:procps fio:fio hyperfine:hyperfine bindfs:bindfs rclone:rclone"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }

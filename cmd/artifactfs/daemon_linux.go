@@ -61,6 +61,7 @@ func (d *daemon) mount(c *core) (*fs.Server, error) {
 		Lane:       c.cfg.Data,
 		MaxBinds:   c.cfg.MaxBinds,
 		Debug:      d.s.Options.Debug,
+		Source:     d.s.Options.Source,
 		Log:        d.log,
 	})
 	if err != nil {

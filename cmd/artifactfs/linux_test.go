@@ -19,11 +19,13 @@ func TestHelperArgs(t *testing.T) {
 	}{
 		{"artifactfs", []string{"ls", "-l"}, []string{"ls", "-l"}},
 		{"mount.fuse.artifactfs", []string{"/lustre/a", "/mnt", "-o", "rw,data=copy"},
-			[]string{"mount", "artifacts.manifest.root=/lustre/a", "/mnt", "-o", "rw,data=copy"}},
-		{"mount.fuse.artifactfs", []string{"none", "/mnt", "-n", "-s", "-t", "fuse"}, []string{"mount", "/mnt"}},
-		{"mount.artifactfs", []string{"file:///a", "/mnt"}, []string{"mount", "artifacts.manifest.root=file:///a", "/mnt"}},
-		{"umount.fuse.artifactfs", []string{"/mnt", "-n", "-l"}, []string{"umount", "/mnt", "-l"}},
+			[]string{"mount", "artifacts.manifest.root=/lustre/a", "-o", "fsname=/lustre/a", "/mnt", "-o", "rw,data=copy"}},
+		{"mount.fuse.artifactfs", []string{"none", "/mnt", "-n", "-s", "-t", "fuse.artifactfs"}, []string{"mount", "-o", "fsname=none", "/mnt"}},
+		{"mount.artifactfs", []string{"file:///a", "/mnt"}, []string{"mount", "artifacts.manifest.root=file:///a", "-o", "fsname=file:///a", "/mnt"}},
+		{"mount.fuse.artifactfs", []string{"none", "/mnt", "-sfnv", "-N", "/proc/1/ns/mnt"}, []string{"mount", "-o", "fsname=none", "/mnt", "--fake"}},
+		{"umount.fuse.artifactfs", []string{"/mnt", "-n", "-l"}, []string{"umount", "/mnt", "--lazy"}},
 		{"umount.fuse.artifactfs", []string{"-f", "/mnt"}, []string{"umount", "--force", "/mnt"}},
+		{"umount.fuse.artifactfs", []string{"/mnt", "-nlv", "-t", "fuse.artifactfs"}, []string{"umount", "/mnt", "--lazy"}},
 	} {
 		if diff := cmp.Diff(c.want, helperArgs(c.argv0, c.args)); diff != "" {
 			t.Errorf("%s %q (-want +got):\n%s", c.argv0, c.args, diff)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -14,5 +15,5 @@ import (
 func init() { runtime.LockOSThread() }
 
 func main() {
-	os.Exit(exitCode(run(context.Background(), os.Args)))
+	os.Exit(helperExit(filepath.Base(os.Args[0]), exitCode(run(context.Background(), os.Args))))
 }

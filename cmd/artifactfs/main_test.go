@@ -11,8 +11,9 @@ import (
 // run the real program, with real mounts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"artifactfs":            main,
-		"mount.fuse.artifactfs": main,
+		"artifactfs":             main,
+		"mount.fuse.artifactfs":  main,
+		"umount.fuse.artifactfs": main,
 	})
 }
 

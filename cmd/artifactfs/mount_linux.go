@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ type mountFlags struct {
 	options    []string // -o, as mount(8) has it
 	allowOther bool
 	debug      bool
+	fake       bool   // mount(8)'s -f: everything but the mount
+	source     string // as mountinfo shows it; "": the file system's name
+	config     string // -o config=, for fstab, where no flag can be
+	job        string
 	replace    bool
 }
 
@@ -50,6 +55,10 @@ artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
 			if err != nil {
 				return err
 			}
+			if m.source != "" { // mount(8) says nothing either
+				a.out = io.Discard
+			}
+			a.configFile, a.job = cmp.Or(m.config, a.configFile), cmp.Or(m.job, a.job)
 			return a.mount(c.Context(), plain[0], append(more, dotlist...), &m)
 		},
 	}
@@ -59,6 +68,7 @@ artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
 	f.StringArrayVarP(&m.options, "options", "o", nil, "mount options, as mount(8) gives them")
 	f.BoolVar(&m.allowOther, "allow-other", false, "share the mount with every user; needs artifactfs.data_roots")
 	f.BoolVar(&m.replace, "replace", false, "take over from the mount that is at DIR: names lead into the new one at once, and the\nold daemon leaves when the last file open in it is closed")
+	f.BoolVar(&m.fake, "fake", false, "check everything and mount nothing")
 	f.BoolVar(&m.debug, "debug", false, "log every request")
 	return c
 }
@@ -97,9 +107,13 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 		// A mount by root is shared as soon as it is said where data may lie.
 		AllowOther: m.allowOther || os.Geteuid() == 0 && len(cfg.DataRoots) > 0,
 		Debug:      m.debug,
+		Source:     m.source,
 	}}
 	if err := mayShare(s); err != nil {
 		return err
+	}
+	if m.fake {
+		return mountable(dir)
 	}
 	pruneStates()
 	lk, done, settle, err := a.claim(s, m.replace)

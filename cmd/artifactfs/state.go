@@ -38,6 +38,8 @@ type state struct {
 type mountOptions struct {
 	AllowOther bool `json:"allow_other"`
 	Debug      bool `json:"debug,omitempty"`
+
+	Source string `json:"source,omitempty"` // in mountinfo
 }
 
 // configSource is what a configuration was loaded from.
@@ -194,7 +196,8 @@ func (s *state) current() bool {
 // arguments that comes from.
 func sameMount(a, b *state) bool {
 	key := func(s *state) string {
-		c := *s.Config
+		c, o := *s.Config, s.Options
+		o.Source = "" // a name, as fstab has it
 		c.File, c.Job, c.Warnings, c.Wandb = "", "", nil, config.WandB{}
 		if c.Disabled != "" {
 			c.Disabled = "yes"
@@ -202,7 +205,7 @@ func sameMount(a, b *state) bool {
 		j, _ := json.Marshal(struct {
 			C config.Config
 			O mountOptions
-		}{c, s.Options})
+		}{c, o})
 		return string(j)
 	}
 	return key(a) == key(b)
