@@ -76,6 +76,9 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, DefaultMaxBinds), s.log)
 		no.Opened = s.binds.want
 	}
+	if o.Lane == "bind" && s.noBind != "" {
+		return nil, fmt.Errorf("mount %s: data = \"bind\" cannot be had: %s; data = \"auto\" takes the best lane that can", dir, s.noBind)
+	}
 	root, lanes, pins := nodes.New(tree, no)
 	s.lanes = lanes
 	if s.binds != nil {

@@ -185,7 +185,9 @@ func TestHostileStore(t *testing.T) {
 	if now := s.daemon(); now != daemon {
 		t.Errorf("the daemon has died: it was %d, and another is %d", daemon, now)
 	}
-	if got := peak(t, daemon); got > peakRSS && !raceEnabled {
+	got := peak(t, daemon)
+	t.Logf("the daemon took %d MiB at most", got>>10)
+	if got > peakRSS && !raceEnabled {
 		t.Errorf("the daemon took %d MiB", got>>10)
 	}
 }
