@@ -54,6 +54,7 @@ type Server struct {
 	noBind string
 	log    *slog.Logger
 	once   sync.Once
+	counts nodes.Counters
 }
 
 // Mount mounts tree at dir, and returns when it can be read. As root it needs no
@@ -85,7 +86,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 		s.binds.lanes, s.binds.pins = lanes, pins
 	}
 	opts := fuseOptions(o, s.log)
-	raw := nodes.Wrap(fusefs.NewNodeFS(root, &fusefs.Options{MountOptions: opts, NullPermissions: true}), s.pass, own)
+	raw := nodes.Count(nodes.Wrap(fusefs.NewNodeFS(root, &fusefs.Options{MountOptions: opts, NullPermissions: true}), s.pass, own), &s.counts)
 	if err := s.mount(raw, &opts, own, o); err != nil {
 		return nil, explain(dir, err)
 	}
@@ -298,6 +299,9 @@ func (s *Server) Warm(ctx context.Context, name string, n int) error {
 	}
 	return s.binds.bind(ctx, version{name, n})
 }
+
+// Counts are the requests served so far.
+func (s *Server) Counts() nodes.Counts { return s.counts.Counts() }
 
 // SetMaxBinds changes how many versions may be bound at a time. What is bound
 // beyond that goes when room is made for another.

@@ -31,8 +31,8 @@ type Result struct {
 	Near     string   `json:"nearest,omitempty"`      // and this one's name is most like it
 }
 
-// Log logs a new version of name, as the caller, and returns when it is durable.
-func (t *Tree) Log(ctx context.Context, name string, req *manifest.Request, o LogOptions) (*Result, error) {
+// log is Log.
+func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o LogOptions) (*Result, error) {
 	if t.opt.Disabled != "" {
 		return nil, fmt.Errorf("log of %s: artifact tracking is switched off (%s): %w", name, t.opt.Disabled, syscall.EOPNOTSUPP)
 	}

@@ -26,17 +26,21 @@ func (d *systemDir) Lookup(_ context.Context, name string) (Entry, error) {
 		return d.t.textEntry(statusText{d.t}, path, 0), nil
 	case "config":
 		return d.t.textEntry(configText{d.t}, path, 0), nil
+	case "metrics":
+		return d.t.textEntry(report(d.t.opt.Metrics), path, 0), nil
+	case "events":
+		return d.t.textEntry(report(d.t.opt.Events), path, 0), nil
 	case "refresh":
 		return d.t.controlEntry(refresh{d.t}, path, 0), nil
 	case "warm":
 		return d.t.controlEntry(warm{d.t}, path, 0), nil
 	}
-	return Entry{}, fmt.Errorf(".artifactfs has status, config, refresh and warm, not %s: %w", name, fs.ErrNotExist)
+	return Entry{}, fmt.Errorf(".artifactfs has status, config, metrics, events, refresh and warm, not %s: %w", name, fs.ErrNotExist)
 }
 
 func (d *systemDir) ReadDir(context.Context) ([]DirEntry, error) {
 	var list []DirEntry
-	for _, n := range []string{"config", "refresh", "status", "warm"} {
+	for _, n := range []string{"config", "events", "metrics", "refresh", "status", "warm"} {
 		list = append(list, DirEntry{Name: n, Mode: syscall.S_IFREG, Key: systemPath + "/" + n})
 	}
 	return list, nil

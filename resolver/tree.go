@@ -35,11 +35,17 @@ type Options struct {
 
 	Status   func(ctx context.Context) any    // .artifactfs/status, as JSON; nil: empty
 	Config   func() []byte                    // .artifactfs/config; nil: empty
+	Metrics  func(ctx context.Context) []byte // .artifactfs/metrics; nil: empty
+	Events   func(ctx context.Context) []byte // .artifactfs/events; nil: empty
 	Producer func(ctx context.Context) string // of a request that names none; nil: "local"
 	Now      func() time.Time                 // nil: time.Now
 
 	// Warm binds a version ahead of its first use, or says why not. May be nil.
 	Warm func(ctx context.Context, name string, version int) error
+
+	// Logged is told of every log request, how long it took and what became of it.
+	// May be nil.
+	Logged func(took time.Duration, err error)
 
 	// Mounts returns the directories this tree is mounted at, so that a path
 	// below one of them is logged as the data it stands for. May be nil.

@@ -37,6 +37,9 @@ type coreOptions struct {
 	Mounts   func() []string // where this very tree is mounted
 	Status   func(context.Context) any
 	Config   func() []byte // nil: the one it is opened with
+	Metrics  func(context.Context) []byte
+	Events   func(context.Context) []byte
+	Logged   func(took time.Duration, err error)
 	Producer func(context.Context) string
 	Warm     func(ctx context.Context, name string, n int) error
 }
@@ -54,7 +57,7 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	opts := &resolver.Options{
 		Data: c.data, Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
-		Status: o.Status, Config: o.Config, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
+		Status: o.Status, Config: o.Config, Metrics: o.Metrics, Events: o.Events, Logged: o.Logged, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
 	}
 	for _, f := range []struct{ set, dst *uint32 }{{cfg.UID, &opts.UID}, {cfg.GID, &opts.GID}, {cfg.Umask, &opts.Umask}} {
 		if f.set != nil {

@@ -22,7 +22,9 @@ type daemon struct {
 	core   atomic.Pointer[core]
 	reload atomic.Pointer[reloadStatus] // nil: never
 
-	kernel func() *fs.Kernel // probed once
+	events  *events
+	metrics *gauges
+	kernel  func() *fs.Kernel // probed once
 
 	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
 }
@@ -30,7 +32,9 @@ type daemon struct {
 func newDaemon(s *state, logTo io.Writer) *daemon {
 	d := &daemon{s: s, level: &slog.LevelVar{}, kernel: sync.OnceValue(fs.Probe)}
 	d.level.Set(s.Config.LogLevel)
-	d.log = newLogger(logTo, d.level)
+	d.events = &events{next: newLogger(logTo, d.level).Handler(), ring: &ring{}}
+	d.log = slog.New(d.events)
+	d.metrics = newMetrics(d)
 	return d
 }
 
@@ -43,6 +47,9 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 		Own:      func() []string { return []string{d.s.Dir} },
 		Mounts:   func() []string { return []string{d.s.Dir} },
 		Status:   d.status,
+		Metrics:  d.metrics.text,
+		Events:   d.events.text,
+		Logged:   d.metrics.logged,
 		Config:   func() []byte { return d.core.Load().configText() },
 		Producer: callerProducer,
 		Warm: func(ctx context.Context, name string, n int) error {

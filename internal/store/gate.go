@@ -81,3 +81,16 @@ func (g *gates) prune() {
 		}
 	}
 }
+
+// InFlight returns how many calls are outstanding on each file system, by device.
+func (l *Local) InFlight() map[string]int {
+	l.gates.mu.Lock()
+	defer l.gates.mu.Unlock()
+	out := make(map[string]int, len(l.gates.by))
+	for dev, g := range l.gates.by {
+		if dev != "" || len(g) > 0 {
+			out[dev] = len(g)
+		}
+	}
+	return out
+}
