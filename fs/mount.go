@@ -45,16 +45,17 @@ const DefaultMaxBinds = 512
 
 // Server is a mount being served.
 type Server struct {
-	dir    string
-	fuse   *fuse.Server
-	lanes  *nodes.Lanes
-	pass   *nodes.Passthrough
-	dev    uint64  // of the mount, as in st_dev
-	binds  *binder // nil: no bind lane, and noBind says why
-	noBind string
-	log    *slog.Logger
-	once   sync.Once
-	counts nodes.Counters
+	dir      string
+	fuse     *fuse.Server
+	lanes    *nodes.Lanes
+	pass     *nodes.Passthrough
+	dev      uint64  // of the mount, as in st_dev
+	binds    *binder // nil: no bind lane, and noBind says why
+	noBind   string
+	symlinks bool // vN is a link to the data
+	log      *slog.Logger
+	once     sync.Once
+	counts   nodes.Counters
 }
 
 // Mount mounts tree at dir, and returns when it can be read. As root it needs no
@@ -65,7 +66,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	s := &Server{dir: dir, log: o.Log}
+	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink"}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -324,9 +325,12 @@ type Status struct {
 // Status is safe for concurrent use.
 func (s *Server) Status() Status {
 	lane, why := s.lanes.Default()
-	if s.binds != nil {
+	switch {
+	case s.symlinks:
+		lane, why = "symlink", ""
+	case s.binds != nil:
 		lane, why = "bind", ""
-	} else if why == "" {
+	case why == "":
 		why = "no bind: " + s.noBind
 	}
 	st := Status{Lane: lane, Why: why, Versions: s.lanes.Versions()}
