@@ -26,6 +26,8 @@ type daemon struct {
 	metrics *gauges
 	kernel  func() *fs.Kernel // probed once
 
+	foreground bool
+
 	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
 }
 

@@ -64,6 +64,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 		s.remove()
 	}()
 	d := newDaemon(s, out)
+	d.foreground = true
 	return d.serve(ctx, func() {
 		if err := s.save(); err != nil {
 			d.log.Error("status and umount will not find this mount's state", "err", err)
@@ -71,6 +72,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 		r, st := newReport(s), d.server.Load().Status()
 		r.Lane, r.Why = st.Lane, st.Why
 		_ = a.reportMount(s.Dir, r)
+		d.tellReady()
 	})
 }
 
@@ -119,15 +121,18 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 			d.leave()
 			return nil
 		case sig := <-stop:
+			d.tellStopping()
 			d.log.Info("unmounting", "dir", d.s.Dir, "signal", sig.String())
 			d.unmount(d.server.Load(), gone)
 			d.log.Info("unmounted", "dir", d.s.Dir)
 			return nil
 		case <-hup:
+			d.tellReloading()
 			if now := d.reloadConfig(); now != nil {
 				d.older.Go(func() { <-gone })
 				gone = ended(now)
 			}
+			d.tellReady()
 		}
 	}
 }
