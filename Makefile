@@ -4,10 +4,14 @@
 SHELL    := bash
 PACKAGES  = $$(go list ./... | grep -v /scripts/)
 
-.PHONY: build demo test unit acceptance lint vet race bench deps clean
+.PHONY: build man demo test unit acceptance lint vet race bench deps clean
 
 build:
 	go build -trimpath -o bin/artifactfs ./cmd/artifactfs
+
+# The manual pages, made of the commands.
+man: build
+	bin/artifactfs man bin/man
 
 demo: build
 	@scripts/deps.sh demo
