@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"artifactfs.dev/artifactfs/internal/store"
@@ -114,7 +115,11 @@ func (t *Tree) isFirst(ctx context.Context, name string, n int) (bool, error) {
 // mount. It returns the path to record for links followed, "" to record r's own.
 func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (string, error) {
 	if r.Remote() {
-		return "", nil
+		local, err := fileURI(r.Path)
+		if err != nil || local == "" {
+			return "", err
+		}
+		r.Path = local
 	}
 	host, err := t.data.WriterPath(ctx, r.Path)
 	if err != nil && !(o.NoCheck && errors.Is(err, fs.ErrNotExist)) {
@@ -133,6 +138,20 @@ func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (
 		return "", err
 	}
 	return p, nil
+}
+
+// fileURI returns the path that a file:// URI names, and "" for any other. It means
+// what that path means: data_roots and the writer's namespace hold for it too, so it
+// is the path that is recorded.
+func fileURI(uri string) (string, error) {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	if !strings.EqualFold(scheme, "file") {
+		return "", nil
+	}
+	if !strings.HasPrefix(rest, "/") {
+		return "", fmt.Errorf("%s names a host; a local path is file:///path: %w", uri, fs.ErrInvalid)
+	}
+	return rest, nil
 }
 
 // checkData returns where path leads, once the caller has been found to be able

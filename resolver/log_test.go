@@ -337,6 +337,32 @@ func TestUncheckedLog(t *testing.T) {
 	}
 }
 
+// A file:// URI is a local path by another name, and is checked as one.
+func TestLogAFileURI(t *testing.T) {
+	s := newSite(t, nil)
+	s.file("in/d/x", "1")
+	s.file("out/x", "secret")
+	s.Tree = New(s.dir, &Options{Log: s.opt.Log, Data: store.NewLocal(&store.Options{Roots: []string{s.data + "/in"}})})
+	for uri, want := range map[string]error{
+		"file://" + s.data + "/in/d":        nil,
+		"FILE://" + s.data + "/in/d":        nil,
+		"file://" + s.data + "/out":         syscall.EPERM,
+		"File://" + s.data + "/out":         syscall.EPERM,
+		"file://" + s.data + "/in/../out":   syscall.EPERM,
+		"file://" + s.data + "/in/nope":     fs.ErrNotExist,
+		"file://localhost" + s.data + "/in": fs.ErrInvalid,
+	} {
+		req, err := manifest.NewRequest(uri)
+		ok(t, err)
+		r, err := s.Tree.Log(ctx, "a", req, LogOptions{})
+		if want != nil {
+			wantErr(t, uri, err, want)
+		} else if err != nil || r.Path != s.data+"/in/d" {
+			t.Errorf("log of %s: %+v %v, want the path itself recorded", uri, r, err)
+		}
+	}
+}
+
 func TestLogRecords(t *testing.T) {
 	s := newSite(t, &Options{Producer: func(_ context.Context) string { return "run7" }})
 	s.file("real/x", "1")
