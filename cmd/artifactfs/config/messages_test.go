@@ -44,7 +44,8 @@ func TestMessages(t *testing.T) {
 		{"manifest text", "[artifacts]\nmanifest = \"/x\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest is a table", `artifacts.manifest.root = "/path"`}},
 		{"shell", "[artifacts.manifest]\nroot = \"${SCRATCH}/a\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest.root", "${oc.env:SCRATCH}"}},
 		{"unset", "[artifacts.manifest]\nroot = \"${oc.env:NOPE}\"\n", nil, []string{"env.toml:2: ", "NOPE is not set", "${oc.env:NOPE,DEFAULT}"}},
-		{"bind", "[artifactfs]\ndata = \"bind\"\n", nil, []string{"env.toml:2: ", "not in this build"}},
+		{"lane", "[artifactfs]\ndata = \"binds\"\n", nil, []string{"env.toml:2: ", `"binds" is none of auto, bind,`}},
+		{"no binds", "[artifactfs]\nmax_binds = 0\n", nil, []string{"env.toml:2: ", "is not a number of mounts", "passthrough"}},
 		{"relative data root", "[artifactfs]\ndata_roots = [\"/a\", \"b\"]\n", nil, []string{"env.toml:2: ", `"b" is not an absolute path`}},
 		{"umask", "[artifactfs]\numask = \"8\"\n", nil, []string{"env.toml:2: ", "not a umask"}},
 		{"duration", "[artifactfs]\nttl = \"soon\"\n", nil, []string{"env.toml:2: ", "not a duration"}},
@@ -119,6 +120,7 @@ ttl = "250ms"
 deadline = 5
 log_level = "debug"
 max_binds = 3
+cache_size = "1G"
 `, "artifactfs.data=passthrough", "artifactfs.umask=027", "artifactfs.deadline=1:30")
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +134,10 @@ max_binds = 3
 	if got.TTL.String() != "250ms" || got.Deadline.String() != "1m30s" || got.LogLevel.String() != "DEBUG" {
 		t.Errorf("ttl %v deadline %v level %v", got.TTL, got.Deadline, got.LogLevel)
 	}
-	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "max_binds") {
-		t.Errorf("warnings %q, want one about max_binds", got.Warnings)
+	if got.MaxBinds != 3 {
+		t.Errorf("max_binds %d", got.MaxBinds)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "cache_size") {
+		t.Errorf("warnings %q, want one about cache_size", got.Warnings)
 	}
 }
