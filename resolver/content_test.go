@@ -62,8 +62,15 @@ func TestContentIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		back := contentOf(v.(manifest.Object))
-		if back == nil || !back.partial || back.ino != got.ino {
-			t.Errorf("read back as %+v", back)
+		if back == nil || !back.partial || back.ino != got.ino || back.changedTo(got) != nil {
+			t.Fatalf("read back as %+v", back)
+		}
+		if err := os.Chtimes(dir, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		later, err := look(dir, 0, 1)
+		if err != nil || len(back.changedTo(later)) != 1 {
+			t.Errorf("a name was added: %v, %v", back.changedTo(later), err)
 		}
 	}
 }

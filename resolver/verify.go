@@ -158,7 +158,7 @@ func (t *Tree) compare(ctx context.Context, r *Verified, v *Version, logged *con
 	case logged == nil:
 		return r.is(Unknown, "it is there; what it was when it was logged is not recorded")
 	case logged.partial:
-		return r.is(Unknown, "it is the directory that was logged; what was in it was too much to record")
+		return r.is(Unknown, "it is the directory that was logged, with the same names in it; the rest was too much to record")
 	}
 	return r.is(OK)
 }

@@ -129,7 +129,8 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 		case <-hup:
 			d.tellReloading()
 			if now := d.reloadConfig(); now != nil {
-				d.older.Go(func() { <-gone })
+				old := gone
+				d.older.Go(func() { <-old })
 				gone = ended(now)
 			}
 			d.tellReady()
