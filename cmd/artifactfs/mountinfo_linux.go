@@ -189,6 +189,11 @@ func unmountNow(dir string, flags int) error {
 		return &os.PathError{Op: "umount", Path: dir, Err: unix.EBUSY}
 	case strings.Contains(msg, "not permitted"), strings.Contains(msg, "must be"):
 		return &os.PathError{Op: "umount", Path: dir, Err: unix.EPERM}
+	case strings.Contains(msg, "not found in"): // it looks only among the caller's own mounts
+		if top, err := topMount(dir); err == nil && top == fs.Type {
+			return &os.PathError{Op: "umount", Path: dir, Err: unix.EPERM}
+		}
+		return &os.PathError{Op: "umount", Path: dir, Err: unix.EINVAL}
 	default:
 		return errors.New(msg)
 	}

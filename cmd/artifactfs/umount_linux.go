@@ -38,6 +38,9 @@ func (a *app) umount(where string, u umountFlags) error {
 	if err != nil {
 		return fmt.Errorf("umount %s: %w", where, err)
 	}
+	if err := os.Chdir("/"); err != nil { // where it was called from may be in the mount
+		return err
+	}
 	s, _ := findState(dir)
 	if s != nil && !s.held() {
 		s.remove() // of a mount that died with its supervisor
