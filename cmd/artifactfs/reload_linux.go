@@ -90,8 +90,7 @@ func (d *daemon) reloadConfig() *fs.Server {
 	d.reload.Store(r)
 	// The supervisor, umount and status read the file; after umount --lazy there is none.
 	if now, err := readState(d.s.file); err == nil && now.Started.Equal(d.s.Started) {
-		d.s.Supervisor, d.s.Restarts, d.s.LastDeath = now.Supervisor, now.Restarts, now.LastDeath
-		d.s.Config, now.Config, now.Reload = cfg, cfg, r
+		now.Config, now.Reload = cfg, r
 		if err := now.save(); err != nil {
 			d.log.Error("a restarted daemon will have the old configuration", "err", err)
 		}
