@@ -43,7 +43,12 @@ func (a *app) mountCmd() *cobra.Command {
 and brings the mount back if its daemon dies; artifactfs umount DIR ends both.
 
 KEY=VALUE arguments override env.toml: artifacts.manifest.root=/lustre/artifacts,
-artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre].`,
+artifacts.wandb=false, artifactfs.data=copy, artifactfs.data_roots=[/lustre]. With -o, and so
+in fstab, the keys of [artifactfs] need no prefix (data=copy), and config=FILE, job=FILE and
+log_file=FILE are the flags of those names.
+
+With -f, SIGHUP reads the configuration again, SIGTERM unmounts, and systemd is told when the
+tree can be read (Type=notify).`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeMount,
 		RunE: func(c *cobra.Command, args []string) error {
