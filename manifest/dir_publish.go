@@ -32,18 +32,20 @@ func (d *Dir) Publish(ctx context.Context, name string, dr *Draft) (int, error) 
 	if err != nil {
 		return 0, d.refused(ctx, name, "log", err)
 	}
+	var undone []error
 	if err := p.follow(v); err != nil {
-		return v, fmt.Errorf("artifact %s: logged as v%d, but latest was not moved: %w", name, v, err)
+		undone = append(undone, fmt.Errorf("artifact %s in %s is logged as v%d, but latest was not moved (the next log moves it): %w", name, d.root, v, err))
 	}
 	for _, alias := range dr.Aliases {
 		if p.answered && d.hasAlias(ctx, name, alias) {
 			continue // it may have been moved on since
 		}
 		if err := d.SetAlias(ctx, name, alias, v); err != nil {
-			return v, fmt.Errorf("artifact %s: logged as v%d, but alias %s was not set: %w", name, v, alias, err)
+			undone = append(undone, fmt.Errorf("artifact %s in %s is logged as v%d, but alias %s was not set (artifactfs alias %s:v%d %s): %w",
+				name, d.root, v, alias, name, v, alias, err))
 		}
 	}
-	return v, nil
+	return v, errors.Join(undone...)
 }
 
 // publishable refuses what would take a number and then not exist for readers.

@@ -26,7 +26,7 @@ type Manifest struct {
 func ParseManifest(b []byte) (*Manifest, error) {
 	v, err := ParseJSON(b)
 	if err != nil {
-		return nil, fmt.Errorf("manifest.json %w: %w", err, fs.ErrInvalid)
+		return nil, fmt.Errorf("manifest.json %w", invalid(err))
 	}
 	o, ok := v.(Object)
 	if !ok {

@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -13,55 +15,60 @@ const (
 
 // CheckName reports whether name can be an artifact's: a relative path without
 // empty, dotted or overlong components, none of which reads as a version, so
-// that no artifact lies inside another's version. The error satisfies
-// fs.ErrInvalid and says what is wrong.
+// that no artifact lies inside another's version. The error says what is wrong,
+// and satisfies fs.ErrInvalid, or ENAMETOOLONG as it would from the kernel.
 func CheckName(name string) error {
-	why := ""
+	why, kind := "", error(fs.ErrInvalid)
 	if name == "" {
 		why = "it is empty"
 	} else if len(name) > maxName {
-		why = fmt.Sprintf("it is longer than %d bytes", maxName)
+		why, kind = fmt.Sprintf("it is longer than %d bytes", maxName), syscall.ENAMETOOLONG
 	}
 	for c := range strings.SplitSeq(name, "/") {
 		if why == "" {
-			why = badComponent(c)
+			why, kind = badComponent(c)
 		}
 	}
 	if why != "" {
-		return fmt.Errorf("artifact name %s: %s: %w", quote(name), why, fs.ErrInvalid)
+		return fmt.Errorf("artifact name %s: %s: %w", quote(name), why, kind)
 	}
 	return nil
 }
 
 // CheckAlias reports whether alias can name a version beside its number: one
-// component of a name. The error satisfies fs.ErrInvalid.
+// component of a name. The error is as CheckName's.
 func CheckAlias(alias string) error {
-	why := badComponent(alias)
-	if _, number := ParseVersion(alias); number {
-		why = "it is a version's number"
-	} else if strings.Contains(alias, "/") {
-		why = "it holds a slash"
-	}
-	if why != "" {
-		return fmt.Errorf("alias %s: %s: %w", quote(alias), why, fs.ErrInvalid)
+	if why, kind := badAlias(alias); why != "" {
+		return fmt.Errorf("alias %s: %s: %w", quote(alias), why, kind)
 	}
 	return nil
 }
 
-func badComponent(c string) string {
+func badAlias(alias string) (why string, kind error) {
+	if _, number := ParseVersion(alias); number {
+		return "it is a version's number", fs.ErrInvalid
+	}
+	if strings.Contains(alias, "/") {
+		return "it holds a slash", fs.ErrInvalid
+	}
+	return badComponent(alias)
+}
+
+func badComponent(c string) (why string, kind error) {
+	kind = fs.ErrInvalid
 	switch {
 	case c == "":
-		return "it has an empty component"
+		why = "it has an empty component"
 	case c[0] == '.':
-		return "a component starts with a dot"
+		why = "a component starts with a dot"
 	case len(c) > maxComponent:
-		return fmt.Sprintf("a component is longer than %d bytes", maxComponent)
+		why, kind = fmt.Sprintf("a component is longer than %d bytes", maxComponent), syscall.ENAMETOOLONG
 	case strings.Contains(c, "\x00"):
-		return "it holds a NUL byte"
+		why = "it holds a NUL byte"
 	case c == Latest || c[0] == 'v' && allDigits(c[1:]):
-		return c + " names a version"
+		why = c + " names a version"
 	}
-	return ""
+	return why, kind
 }
 
 func allDigits(s string) bool {
@@ -88,6 +95,14 @@ func className(typ string) string {
 		return "Artifact"
 	}
 	return typ
+}
+
+// invalid makes err an fs.ErrInvalid, unless its kind has been said.
+func invalid(err error) error {
+	if errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, fs.ErrInvalid)
 }
 
 // quote quotes a name for a message, where it may be anything of any length.

@@ -3,8 +3,8 @@ package manifest
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
+	"syscall"
 )
 
 // Latest is the version of a reference that gives none.
@@ -27,11 +27,12 @@ type Ref struct {
 // twice (n:v3:v3, which W&B's records hold) counts once.
 //
 // VERSION is latest, vN or N, or else taken for an alias. Nothing that leaves the
-// store, or the version, is a reference. Errors satisfy fs.ErrInvalid.
+// store, or the version, is a reference. Errors satisfy fs.ErrInvalid, or for
+// what is too long ENAMETOOLONG.
 func ParseRef(s string) (Ref, error) {
 	r, err := parseRef(strings.TrimPrefix(s, "art://"))
 	if err != nil {
-		return Ref{}, fmt.Errorf("reference %s: %w: %w", quote(s), err, fs.ErrInvalid)
+		return Ref{}, fmt.Errorf("reference %s: %w", quote(s), invalid(err))
 	}
 	return r, nil
 }
@@ -82,15 +83,15 @@ func checkRefName(name string) error {
 		return errors.New("the name is an absolute path")
 	}
 	for c := range strings.SplitSeq(name, "/") {
-		if why := badComponent(c); why != "" {
+		if why, kind := badComponent(c); why != "" {
 			if strings.HasSuffix(why, "names a version") {
 				why += "; a version follows a colon, as in NAME:v3"
 			}
-			return fmt.Errorf("in the name, %s", why)
+			return fmt.Errorf("in the name, %s: %w", why, kind)
 		}
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("the name is longer than %d bytes", maxName)
+		return fmt.Errorf("the name is longer than %d bytes: %w", maxName, syscall.ENAMETOOLONG)
 	}
 	return nil
 }

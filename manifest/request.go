@@ -60,7 +60,7 @@ func ParseRequest(b []byte) (*Request, error) {
 		return nil, ErrIncomplete
 	}
 	if err != nil {
-		return nil, fmt.Errorf("log request %w: %w", err, fs.ErrInvalid)
+		return nil, fmt.Errorf("log request %w", invalid(err))
 	}
 	return r, nil
 }

@@ -142,8 +142,8 @@ func (r *Request) setAliases(v any) string {
 		if a == Latest {
 			return "latest moves by itself"
 		}
-		if err := CheckAlias(a); err != nil {
-			return err.Error()
+		if why, _ := badAlias(a); why != "" {
+			return "alias " + quote(a) + ": " + why
 		}
 	}
 	return ""

@@ -136,7 +136,11 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	}
 	e := h.list[h.next]
 	h.next++
-	return &fuse.DirEntry{Name: e.Name, Mode: e.Mode, Ino: inoOf(keyOf(e.Key, e.Mode)), Off: uint64(h.next)}, 0
+	mode := e.Mode
+	if mode == 0 { // not looked at: most likely a file
+		mode = syscall.S_IFREG
+	}
+	return &fuse.DirEntry{Name: e.Name, Mode: e.Mode, Ino: inoOf(keyOf(e.Key, mode)), Off: uint64(h.next)}, 0
 }
 
 // maxPlus is how many names of a generated directory come with their attributes

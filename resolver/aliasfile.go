@@ -80,7 +80,7 @@ func (t *Tree) point(ctx context.Context, name, alias string, text []byte, renam
 	}
 	if alias != manifest.Latest {
 		if err := manifest.CheckAlias(alias); err != nil {
-			return fmt.Errorf("%w: %w", err, syscall.EPERM)
+			return also{err, syscall.EPERM}
 		}
 		return t.setAlias(ctx, name, alias, n)
 	}

@@ -26,16 +26,23 @@ const (
 	megatronIter = "iter_%07d"
 )
 
-// pickIteration finds the directory of the version's iteration below its base, in
-// whatever width its number is written.
-func (t *Tree) pickIteration(ctx context.Context, v *Version) error {
-	n, ok := v.Record.Iteration()
-	if !ok {
-		return nil
+// pickIteration finds the directory of the version's iteration below its base.
+func (t *Tree) pickIteration(ctx context.Context, v *Version) (err error) {
+	if n, ok := v.Record.Iteration(); ok {
+		v.iter, err = t.iterationIn(ctx, v.Base, n)
 	}
-	list, err := t.data.ReadDir(ctx, v.Base)
+	return err
+}
+
+// iterationIn returns the name of an iteration's directory below base, in whatever
+// width its number is written; fs.ErrNotExist if there are others and not this one.
+//
+// Without iterations or a tracker base is no Megatron directory, and the answer
+// "": an export to Hugging Face format, whose record says iteration 0.
+func (t *Tree) iterationIn(ctx context.Context, base string, n int) (iter string, err error) {
+	list, err := t.data.ReadDir(ctx, base)
 	if err != nil {
-		return err
+		return "", err
 	}
 	megatron := false
 	for _, e := range list {
@@ -44,16 +51,14 @@ func (t *Tree) pickIteration(ctx context.Context, v *Version) error {
 			continue
 		}
 		k, err := strconv.Atoi(strings.TrimPrefix(e.Name, "iter_"))
-		if err == nil && k == n && (v.iter == "" || e.Name == fmt.Sprintf(megatronIter, n)) {
-			v.iter = e.Name
+		if err == nil && k == n && (iter == "" || e.Name == fmt.Sprintf(megatronIter, n)) {
+			iter = e.Name
 		}
 	}
-	if v.iter == "" && megatron {
-		return fmt.Errorf("%s holds no iteration %d: %w", v.Base, n, fs.ErrNotExist)
+	if iter == "" && megatron {
+		return "", fmt.Errorf("%s holds no iteration %d: %w", base, n, fs.ErrNotExist)
 	}
-	// Without iterations or a tracker it is no Megatron directory: an export to
-	// Hugging Face format, whose record says iteration 0.
-	return nil
+	return iter, nil
 }
 
 // hides reports whether real lies in another iteration than the one shown.

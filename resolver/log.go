@@ -30,6 +30,7 @@ type Result struct {
 	Used     []string `json:"used_artifacts,omitempty"`
 	New      bool     `json:"new_artifact,omitempty"` // there was none of this name
 	Near     string   `json:"nearest,omitempty"`      // and this one's name is most like it
+	Warning  string   `json:"warning,omitempty"`      // what was to follow the log and did not
 }
 
 // log is Log.
@@ -62,10 +63,14 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		d.Sidecar.Set("data", c.object())
 	}
 	n, err := pub.Publish(ctx, name, d)
-	if err != nil {
+	if err != nil && n == 0 {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
 	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
+	if err != nil { // as an error it would have the version logged again
+		out.Warning = err.Error()
+		t.opt.Log.Warn("logged, but not all that was to follow", "artifact", name, "version", n, "err", err)
+	}
 	if first, err := t.isFirst(ctx, name, n); err == nil && first {
 		out.New, out.Near = true, t.near(ctx, name)
 	}
@@ -79,7 +84,7 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 
 // checkLog refuses what no store would take.
 func checkLog(name string, req *manifest.Request) error {
-	if err := manifest.CheckName(name); err != nil {
+	if err := loggable(name); err != nil {
 		return err
 	}
 	for _, a := range req.Aliases {
@@ -97,6 +102,18 @@ func checkLog(name string, req *manifest.Request) error {
 	}
 	if len(req.Backends) == 0 {
 		return fmt.Errorf("log of %s: backends is empty, so there is nothing to log to: %w", name, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// loggable refuses names that no artifact can have, and those that a reference
+// would read as another name. Records that have one stay readable in the tree.
+func loggable(name string) error {
+	if err := manifest.CheckName(name); err != nil {
+		return err
+	}
+	if r, err := manifest.ParseRef(name); err != nil || r.Name != name || r.Version != manifest.Latest || r.Sub != "" {
+		return fmt.Errorf("artifact name %q: a colon begins the version in a reference, so none would reach it; name it without: %w", name, fs.ErrInvalid)
 	}
 	return nil
 }
@@ -134,10 +151,17 @@ func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (
 		}
 	}
 	p, err := t.checkData(ctx, r.Path, o)
-	if err != nil || r.Checkpoint() {
-		return "", err
+	if err != nil || !r.Checkpoint() {
+		return p, err
 	}
-	return p, nil
+	if !o.NoCheck {
+		base := p
+		if iterName.MatchString(filepath.Base(p)) {
+			base = filepath.Dir(p)
+		}
+		_, err = t.iterationIn(ctx, base, *r.Iteration)
+	}
+	return "", err
 }
 
 // fileURI returns the path that a file:// URI names, and "" for any other. It means

@@ -24,7 +24,7 @@ var (
 
 func (t *Tree) claimer(what string) (Claimer, error) {
 	if err := t.disabled(); err != nil {
-		return nil, fmt.Errorf("%w: %w", err, syscall.EOPNOTSUPP)
+		return nil, also{err, syscall.EOPNOTSUPP}
 	}
 	c, ok := t.src.(Claimer)
 	if !ok {
@@ -86,7 +86,7 @@ func (d *manifestDir) Create(ctx context.Context, name string, _ bool) (Entry, H
 	}
 	if name != manifest.Latest {
 		if err := manifest.CheckAlias(name); err != nil {
-			return Entry{}, nil, fmt.Errorf("%w: %w", err, syscall.EPERM)
+			return Entry{}, nil, also{err, syscall.EPERM}
 		}
 	}
 	f := &aliasFile{d.t, d.name, name}

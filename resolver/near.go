@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// near returns the existing artifact whose name is most like name, or "".
+// near returns the existing artifact whose name is most like name, or "". A third of
+// its letters may differ: of two letters, one would make any two names alike.
 func (t *Tree) near(ctx context.Context, name string) string {
-	best, at := "", max(2, utf8.RuneCountInString(name)/3)+1
+	best, at := "", utf8.RuneCountInString(name)/3+1
 	try := func(candidate string) {
 		if candidate == name {
 			return

@@ -107,7 +107,7 @@ func (t *Tree) versions(ctx context.Context, name string) (*manifest.Listing, er
 		return nil, err
 	}
 	if err := manifest.CheckName(name); err != nil {
-		return nil, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+		return nil, also{err, fs.ErrNotExist}
 	}
 	return t.src.Versions(ctx, name)
 }

@@ -154,6 +154,9 @@ func (a *app) log(c *cobra.Command, k *core, name string, r *manifest.Request, n
 	if err != nil {
 		return err
 	}
+	if res.Warning != "" {
+		fmt.Fprintf(a.err, "artifactfs: %s\n", clean(res.Warning))
+	}
 	if a.json {
 		return a.printJSON(res)
 	}
