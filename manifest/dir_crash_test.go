@@ -227,3 +227,31 @@ func wantSwept(t *testing.T, root, name string) {
 		t.Errorf("left behind: %q", left)
 	}
 }
+
+// What a writer left in a version that is not among the newest by the time it is old goes too, with one of the next writers.
+func TestSweepOlderVersions(t *testing.T) {
+	root, long := t.TempDir(), time.Now().Add(-2*time.Hour)
+	publish := func() {
+		t.Helper()
+		if _, err := openT(t, root).Publish(bg, "old", &Draft{Manifest: Manifest{Path: "/data"}, Metadata: Object{}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 40 {
+		publish()
+	}
+	left := filepath.Join(root, "old", "v3", "metadata.json.tmp.999999999.X") // beyond what a pid can be
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(left, long, long); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		if _, err := os.Lstat(left); err != nil {
+			return
+		}
+		publish()
+	}
+	t.Errorf("%s is there", left)
+}

@@ -143,13 +143,18 @@ func (d *Dir) sweep(dir string) bool {
 	return true
 }
 
-// sweepArtifact sweeps the directory of an artifact and its newest versions.
+// sweepArtifact sweeps the directory of an artifact, its newest versions, and as
+// many others: when what a killed writer left is old enough, its version need not
+// be among the newest any more.
 func (d *Dir) sweepArtifact(dir string, top int) {
 	if !d.sweep(dir) {
 		return
 	}
-	for i := range min(top, 16) {
+	const few = 16
+	others := time.Now().Nanosecond() // any will do, as long as they are not always the same
+	for i := range min(top, few) {
 		d.sweep(dir + "/" + Version(top-i).String())
+		d.sweep(dir + "/" + Version(1+(others+i)%top).String())
 	}
 }
 
