@@ -101,12 +101,14 @@ type site struct {
 	Data   string // data_roots
 	Parent string
 	Mnt    string // the artifacts tree
+	Run    string // the run directory, if the test wants one of its own
 }
 
 type siteOptions struct {
 	Lane  string   // artifactfs.data; "" is auto
 	Keys  []string // further lines of [artifactfs]
 	Quiet bool     // no mount yet
+	Alone bool     // with a run directory of its own, to see what is left there
 }
 
 func newSite(t *testing.T, o siteOptions) *site {
@@ -118,6 +120,9 @@ func newSite(t *testing.T, o siteOptions) *site {
 	}
 	s := &site{
 		t: t, Lane: o.Lane, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts",
+	}
+	if o.Alone {
+		s.Run = base + "/run"
 	}
 	must(t, os.Chmod(base, 0o755))
 	for _, dir := range []string{s.Root, s.Data, s.Mnt, base + "/home", base + "/run"} {
@@ -148,11 +153,15 @@ func plain(r rune) rune {
 
 // env is what every command of the site runs with: nothing of the machine's own configuration or state.
 func (s *site) env() []string {
-	return []string{
+	env := []string{
 		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + s.Base + "/home", "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1",
 		"NEMOTRON_ENV_FILE=" + s.Base + "/env.toml", "XDG_RUNTIME_DIR=" + s.Base + "/run",
 		"XDG_STATE_HOME=" + s.Base + "/home/state", "XDG_CACHE_HOME=" + s.Base + "/home/cache", "XDG_DATA_HOME=" + s.Base + "/home/data",
 	}
+	if s.Run != "" {
+		env = append(env, "ARTIFACTFS_RUN_DIR="+s.Run)
+	}
+	return env
 }
 
 // command is a command of this site, not yet run.
