@@ -28,6 +28,10 @@ type daemon struct {
 
 	foreground bool
 
+	lock       int                   // the mount point's, open for as long as we live
+	supervisor atomic.Int64          // its pid; 0: mount -f
+	alone      atomic.Pointer[error] // why there is no supervisor any more
+
 	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
 }
 
@@ -37,6 +41,7 @@ func newDaemon(s *state, logTo io.Writer) *daemon {
 	d.events = &events{next: newLogger(logTo, d.level).Handler(), ring: &ring{}}
 	d.log = slog.New(d.events)
 	d.metrics = newMetrics(d)
+	d.supervisor.Store(int64(s.Supervisor))
 	return d
 }
 
@@ -86,7 +91,7 @@ func (d *daemon) status(ctx context.Context) any {
 	c := d.core.Load()
 	doc := c.status(ctx)
 	doc.Mountpoint = d.s.Dir
-	doc.PID, doc.Supervisor = os.Getpid(), d.s.Supervisor
+	doc.PID, doc.Supervisor = os.Getpid(), int(d.supervisor.Load())
 	doc.Started, doc.Restarts, doc.LastDeath = d.s.Started, d.s.Restarts, d.s.LastDeath
 	doc.LogFile = d.s.LogFile
 	doc.Shared = d.s.Options.AllowOther
@@ -102,6 +107,9 @@ func (d *daemon) status(ctx context.Context) any {
 		for dev, why := range st.Refused {
 			doc.Refused = append(doc.Refused, refusal{dev, why})
 		}
+	}
+	if why := d.alone.Load(); why != nil {
+		doc.Warnings = append(doc.Warnings, (*why).Error())
 	}
 	c.warn(ctx, doc)
 	return doc

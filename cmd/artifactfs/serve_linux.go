@@ -25,13 +25,17 @@ func (a *app) serveCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			unix.CloseOnExec(readyFD)
 			unix.CloseOnExec(lockFD)
+			unix.CloseOnExec(lineFD)
+			_ = unix.SetNonblock(lineFD, true) // to wait for it takes no thread then
 			up := os.NewFile(readyFD, "ready")
 			s, err := readState(file)
 			if err == nil {
 				d := newDaemon(s, os.Stderr)
+				d.lock = lockFD
 				err = d.serve(c.Context(), func() {
 					fmt.Fprint(up, ready)
 					up.Close()
+					go d.watch(os.NewFile(lineFD, "line"))
 				})
 			}
 			if err != nil {

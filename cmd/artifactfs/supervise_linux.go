@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -17,6 +14,7 @@ import (
 
 func (a *app) superviseCmd() *cobra.Command {
 	var file string
+	var adopt bool
 	c := &cobra.Command{
 		Use:    "supervise DIR",
 		Hidden: true,
@@ -26,10 +24,11 @@ func (a *app) superviseCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return supervise(s)
+			return supervise(s, adopt)
 		},
 	}
 	c.Flags().StringVar(&file, "state", "", "state file")
+	c.Flags().BoolVar(&adopt, "adopt", false, "watch over the daemon that has started us")
 	return c
 }
 
@@ -37,6 +36,7 @@ func (a *app) superviseCmd() *cobra.Command {
 const (
 	readyFD = 3
 	lockFD  = 4
+	lineFD  = 5 // a pipe between the two that ends with the supervisor: see watch
 )
 
 // supervisor keeps one mount served.
@@ -51,7 +51,8 @@ type supervisor struct {
 
 // supervise starts the daemon, and starts it again when it dies. It ends when
 // the mount was taken away in order, or on SIGTERM, and leaves nothing behind.
-func supervise(s *state) error {
+// With adopt the daemon is there already.
+func supervise(s *state, adopt bool) error {
 	unix.CloseOnExec(readyFD)
 	unix.CloseOnExec(lockFD)
 	up := os.NewFile(readyFD, "ready")
@@ -59,10 +60,16 @@ func supervise(s *state) error {
 	signal.Notify(v.stop, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(v.hup, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
-	defer v.cleanUp()
 	s.Supervisor = os.Getpid()
 
-	d, err := v.start()
+	start := v.start
+	if adopt {
+		start = v.adopt
+	}
+	d, err := start()
+	if err == nil || !adopt { // the mount of a daemon that is not ours is left alone
+		defer v.cleanUp()
+	}
 	if err != nil {
 		fmt.Fprint(up, err)
 		return errSilent
@@ -92,38 +99,35 @@ func supervise(s *state) error {
 
 // start starts a daemon, and returns when it serves. It takes over from a dead
 // one, whose mount stays until then: names in it are errors, never absent.
-func (v *supervisor) start() (*exec.Cmd, error) {
+func (v *supervisor) start() (*served, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	v.s.Daemon = 0
-	if err := v.save(); err != nil {
+	watched, line, err := os.Pipe()
+	if err != nil {
 		w.Close()
 		return nil, err
 	}
+	defer watched.Close()
+	v.s.Daemon = 0
 	d := again("serve", v.s)
 	d.Stdout, d.Stderr = os.Stdout, os.Stderr
-	d.ExtraFiles = []*os.File{w, v.lock}
-	if err := d.Start(); err != nil {
-		w.Close()
-		return nil, err
+	d.ExtraFiles = []*os.File{w, v.lock, watched}
+	if err = v.save(); err == nil {
+		err = d.Start()
 	}
 	w.Close()
-	answer, _ := io.ReadAll(io.LimitReader(r, 64<<10))
-	if string(answer) == ready {
-		v.s.Daemon = d.Process.Pid
-		return d, v.save()
-	}
-	err = d.Wait()
-	if len(answer) > 0 {
-		err = errors.New(string(answer))
-	}
 	if err == nil {
-		err = errors.New("the daemon ended before it was ready")
+		err = answered(d, r)
 	}
-	return nil, err
+	if err != nil {
+		line.Close()
+		return nil, err
+	}
+	v.s.Daemon = d.Process.Pid
+	return &served{d.Process, d.Wait, line}, v.save()
 }
 
 // save keeps the configuration that a daemon has written since: it may have been
@@ -137,24 +141,25 @@ func (v *supervisor) save() error {
 
 // wait returns when the daemon has ended; stopped, if we were asked to end it.
 // A daemon that does not go when asked, since its storage hangs, is killed.
-func (v *supervisor) wait(d *exec.Cmd) (err error, stopped bool) {
+func (v *supervisor) wait(d *served) (err error, stopped bool) {
+	defer d.line.Close()
 	done := make(chan error, 1)
-	go func() { done <- d.Wait() }()
+	go func() { done <- d.wait() }()
 	var kill <-chan time.Time
 	for {
 		select {
 		case err := <-done:
 			return err, stopped
 		case <-v.hup:
-			_ = d.Process.Signal(syscall.SIGHUP)
+			_ = d.process.Signal(syscall.SIGHUP)
 		case <-v.stop:
 			stopped = true
-			_ = d.Process.Signal(syscall.SIGTERM)
+			_ = d.process.Signal(syscall.SIGTERM)
 			kill = time.After(10 * time.Second)
 		case <-kill:
 			v.log.Error("the daemon does not end; killing it", "dir", v.s.Dir)
 			_ = detach(v.s.Dir)
-			_ = d.Process.Kill()
+			_ = d.process.Kill()
 		}
 	}
 }
