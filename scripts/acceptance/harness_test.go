@@ -24,6 +24,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv(loopbackVar); what != "" {
+		os.Exit(serveLoopback(what))
+	}
 	os.Exit(run(m))
 }
 

@@ -1,0 +1,321 @@
+//go:build linux
+
+package acceptance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	hangDeadline = 2 * time.Second // artifactfs.deadline of these sites
+	hangSlack    = 2 * time.Second // of a call's end after its deadline, on a machine that others use
+	prompt       = 100 * time.Millisecond
+)
+
+// hanging is a site with one data root that hangs when asked to, and others that do not.
+type hanging struct {
+	*site
+	slow  *loopback
+	files int // in slow/v1
+}
+
+// newHanging publishes slow, whose data lies on the file system that hangs, beside versions of every lane.
+func newHanging(t *testing.T, o siteOptions, files int) *hanging {
+	o.Keys = append(o.Keys, fmt.Sprintf("deadline = %q", hangDeadline))
+	s := newSite(t, o)
+	h := &hanging{s, s.loopback("slow"), files}
+	s.loopback("copied") // the kernel does not pass through what another FUSE file system serves
+	must(t, os.Mkdir(s.Base+"/slow.real/d", 0o755))
+	for i := range files {
+		writeFile(t, fmt.Sprintf("%s/slow.real/d/f%d", s.Base, i), "slow")
+	}
+	must(t, os.Symlink("../../logged/part.txt", s.Base+"/slow.real/d/leaves")) // so it is not bound by itself
+	s.publish("slow", 1, s.Data+"/slow/d")
+	writeFile(t, s.Base+"/copied.real/d/f", "fast")
+	must(t, os.Symlink("../../logged/part.txt", s.Base+"/copied.real/d/leaves"))
+	s.publish("copied", 1, s.Data+"/copied/d")
+	passed := s.data("passed", map[string]string{"f": "fast"})
+	must(t, os.Symlink("../logged/part.txt", passed+"/leaves"))
+	s.publish("passed", 1, passed)
+	s.publish("bound", 1, s.data("bound", map[string]string{"f": "fast"}))
+	s.data("logged", map[string]string{"part.txt": "text"})
+	s.warm("bound:v1")
+	for name, lane := range map[string]string{"passed": "passthrough", "copied": "copy", "slow": "copy"} {
+		if _, err := os.ReadFile(s.path(name, "v1/f")); err != nil && name != "slow" {
+			t.Fatal(err)
+		}
+		if _, err := os.ReadFile(s.path("slow/v1/f0")); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range s.status() {
+			if v.Name == name && v.Lane != lane {
+				t.Skipf("%s is served by %s, not %s, here: %s", name, v.Lane, lane, v.Why)
+			}
+		}
+	}
+	return h
+}
+
+// A stuck call is one that touches what hangs.
+type stuck struct {
+	err  error
+	took time.Duration
+}
+
+// touch makes n calls at once, each in a file of its own, and gives their outcomes when all have come back.
+func (h *hanging) touch(n int) <-chan stuck {
+	out := make(chan stuck, n)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() {
+			began := time.Now()
+			f, err := os.Open(h.path("slow/v1", fmt.Sprint("f", i%h.files)))
+			if err == nil {
+				f.Close()
+			}
+			out <- stuck{err, time.Since(began)}
+		})
+	}
+	go func() { calls.Wait(); close(out) }()
+	return out
+}
+
+func checkStuck(t *testing.T, outcomes <-chan stuck, want int) {
+	t.Helper()
+	n, slowest := 0, time.Duration(0)
+	wrong := map[string]int{}
+	for o := range outcomes {
+		n++
+		slowest = max(slowest, o.took)
+		if !errors.Is(o.err, syscall.ETIMEDOUT) {
+			wrong[fmt.Sprint(errors.Unwrap(o.err))]++
+		}
+	}
+	if len(wrong) > 0 || n != want {
+		t.Errorf("%d calls into what hangs; not ETIMEDOUT: %v", n, wrong)
+	}
+	if slowest > hangDeadline+hangSlack {
+		t.Errorf("one took %v, the deadline is %v", slowest, hangDeadline)
+	}
+	t.Logf("%d calls, each back within %v", n, slowest.Round(time.Millisecond))
+}
+
+// others are calls that do not touch what hangs, in every lane and every view.
+func (h *hanging) others() map[string]func() error {
+	read := func(path, want string) func() error {
+		return func() error {
+			text, err := os.ReadFile(h.path(path))
+			if err == nil && !strings.Contains(string(text), want) {
+				err = fmt.Errorf("%s is %q", path, text)
+			}
+			return err
+		}
+	}
+	list := func(path, want string) func() error {
+		return func() error {
+			entries, err := os.ReadDir(h.path(path))
+			if err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == want }) {
+				err = fmt.Errorf("%s lists %v", path, entries)
+			}
+			return err
+		}
+	}
+	k := 0
+	return map[string]func() error{
+		"a bound version":           read("bound/v1/f", "fast"),
+		"a passed-through version":  read("passed/v1/f", "fast"),
+		"a copied version":          read("copied/latest/f", "fast"),
+		"listing a version":         list("copied/v1", "f"),
+		"ls of the root":            list("", "slow"),
+		"ls of the name that hangs": list("slow", "v1"),
+		"latest of what hangs":      func() error { _, err := os.Readlink(h.path("slow/latest")); return err },
+		"stat of what hangs":        func() error { _, err := os.Lstat(h.path("slow/v1")); return err },
+		".fields":                   read(".fields/slow/v1/path", h.Data+"/slow/d"),
+		".manifest":                 read(".manifest/slow/v1/manifest.json", "slow/d"),
+		"status":                    read(".artifactfs/status", h.Mnt),
+		"logging": func() error {
+			k++
+			_, err := h.log("logged", request(h.Data+"/logged", "w", k))
+			return err
+		},
+	}
+}
+
+// checkPrompt makes each of the calls many times; the machine may be busy now and then, so the median counts.
+func (h *hanging) checkPrompt(when string) {
+	h.t.Helper()
+	for what, call := range h.others() {
+		if what == "stat of what hangs" && mounted(h.path("slow/v1")) {
+			continue // that asks the data itself
+		}
+		var took []time.Duration
+		for range 15 {
+			began := time.Now()
+			if err := call(); err != nil {
+				h.t.Errorf("%s: %s: %v", when, what, err)
+				break
+			}
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		if len(took) > 0 && took[len(took)/2] > prompt {
+			h.t.Errorf("%s: %s takes %v", when, what, took[len(took)/2])
+		}
+	}
+}
+
+// A data root that hangs makes those wait who touch it, each until its deadline, and nobody else; with many calls outstanding the daemon has
+// few threads; when the root is back, so is what lies on it.
+func TestHang(t *testing.T) {
+	h := newHanging(t, siteOptions{}, 500)
+	h.slow.hang()
+	outcomes := h.touch(500)
+	h.checkPrompt("with 500 calls outstanding")
+	if n := threads(h.daemon()); n >= 200 {
+		t.Errorf("the daemon has %d threads", n)
+	} else {
+		t.Logf("the daemon has %d threads", n)
+	}
+	checkStuck(t, outcomes, 500)
+	h.checkPrompt("when all have timed out")
+	checkStuck(t, h.touch(3), 3)
+	if _, err := h.log("logged", request(h.Data+"/slow/d", "slow", 0)); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("logging what hangs: %v, want ETIMEDOUT", err)
+	}
+	began := time.Now()
+	if st := h.serving(); st.State != "serving" || time.Since(began) > 5*time.Second {
+		t.Errorf("artifactfs status says %q after %v", st.State, time.Since(began))
+	}
+	h.slow.recover()
+	eventually(t, 5*time.Second, "what hung is back", func() error {
+		text, err := os.ReadFile(h.path("slow/v1/f1"))
+		if err == nil && string(text) != "slow" {
+			err = fmt.Errorf("read %q", text)
+		}
+		return err
+	})
+	eventually(t, 5*time.Second, "its threads have nothing to do", func() error { return uninterruptible(h.daemon()) })
+	h.umount()
+}
+
+func threads(pid int) int {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return len(all)
+}
+
+// uninterruptible names a thread of a process that is in D state.
+func uninterruptible(pid int) error {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range all {
+		dir := fmt.Sprintf("/proc/%d/task/%s/", pid, thread.Name())
+		if stat, _ := os.ReadFile(dir + "stat"); strings.Contains(string(stat), ") D ") {
+			where, _ := os.ReadFile(dir + "wchan")
+			return fmt.Errorf("thread %s of pid %d is in D state, in %s", thread.Name(), pid, where)
+		}
+	}
+	return nil
+}
+
+// The mount can be taken away while a data root hangs, in each way, with a version bound that lies on it and calls outstanding or not; nothing of
+// it stays, not even a thread that waits.
+func TestUmountWhileHung(t *testing.T) {
+	for _, how := range []string{"orderly", "orderly, bound", "--lazy", "--force", "SIGTERM"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			h := newHanging(t, siteOptions{Alone: true}, 8)
+			if strings.Contains(how, "bound") {
+				must(t, os.Remove(h.Base+"/slow.real/d/leaves"))
+				h.warmSoon("slow:v1")
+			}
+			h.slow.hang()
+			outcomes := h.touch(8)
+			time.Sleep(checkRound) // binds are checked now
+			daemon := h.daemon()
+			began := time.Now()
+			switch how {
+			case "--lazy", "--force":
+				h.artifactfs("umount", how, h.Mnt)
+			case "SIGTERM":
+				must(t, syscall.Kill(h.serving().Supervisor, syscall.SIGTERM))
+			default:
+				if !strings.Contains(how, "bound") { // else they wait in the kernel, for the root itself
+					checkStuck(t, outcomes, 8)
+				}
+				began = time.Now()
+				if strings.Contains(how, "bound") {
+					h.slow.recover()
+					for range outcomes {
+					}
+					h.slow.hang()
+				}
+				h.umount()
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			eventually(t, hangDeadline+3*time.Second, "the mount and its processes are gone", func() error {
+				if mounted(h.Mnt) {
+					return errors.New("the mount is there")
+				}
+				if pids := h.processes(); len(pids) > 0 {
+					return fmt.Errorf("pids %v, daemon %d: %v", pids, daemon, uninterruptible(daemon))
+				}
+				return uninterruptible(daemon)
+			})
+			h.nothingLeft("self")
+			h.slow.recover()
+			for range outcomes {
+			}
+		})
+	}
+}
+
+// checkRound is longer than the daemon takes between two checks of what is bound.
+const checkRound = 2500 * time.Millisecond
+
+// warmSoon binds a version that was refused a moment ago.
+func (h *hanging) warmSoon(ref string) {
+	h.t.Helper()
+	eventually(h.t, 10*time.Second, ref+" is bound", func() error {
+		out, err := h.command(binary, "warm", "--mount", h.Mnt, ref).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	})
+}
+
+// A bound version whose data hangs keeps neither the checks of other versions waiting, nor a new daemon that takes over, nor new binds.
+func TestHangBound(t *testing.T) {
+	h := newHanging(t, siteOptions{}, 8)
+	must(t, os.Remove(h.Base+"/slow.real/d/leaves"))
+	h.warmSoon("slow:v1")
+	h.slow.hang()
+	time.Sleep(2 * checkRound)
+	must(t, os.Symlink("/etc/hostname", h.Data+"/bound/leaves"))
+	h.gone("bound", "v1", "leaves the version")
+	must(t, os.Remove(h.Data+"/bound/leaves"))
+	h.publish("later", 1, h.data("later", map[string]string{"f": "fast"}))
+	h.warm("later:v1")
+	h.checkPrompt("with a bound version that hangs")
+	h.kill()
+	h.back(comeback, "with a bound version that hangs")
+	if !mounted(h.path("later/v1")) {
+		t.Error("later is not bound any more")
+	}
+	h.checkPrompt("after kill -9")
+	h.slow.recover()
+	eventually(t, 5*time.Second, "what hung is back", func() error {
+		_, err := os.ReadFile(h.path("slow/v1/f1"))
+		return err
+	})
+	h.umount()
+}
