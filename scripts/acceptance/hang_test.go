@@ -28,8 +28,8 @@ type hanging struct {
 }
 
 // newHanging publishes slow, whose data lies on the file system that hangs, beside versions of every lane.
-func newHanging(t *testing.T, o siteOptions, files int) *hanging {
-	o.Keys = append(o.Keys, fmt.Sprintf("deadline = %q", hangDeadline))
+func newHanging(t *testing.T, o siteOptions, files int, deadline time.Duration) *hanging {
+	o.Keys = append(o.Keys, fmt.Sprintf("deadline = %q", deadline))
 	s := newSite(t, o)
 	h := &hanging{s, s.loopback("slow"), files}
 	s.loopback("copied") // the kernel does not pass through what another FUSE file system serves
@@ -175,7 +175,7 @@ func (h *hanging) checkPrompt(when string) {
 // A data root that hangs makes those wait who touch it, each until its deadline, and nobody else; with many calls outstanding the daemon has
 // few threads; when the root is back, so is what lies on it.
 func TestHang(t *testing.T) {
-	h := newHanging(t, siteOptions{}, 500)
+	h := newHanging(t, siteOptions{}, 500, hangDeadline)
 	h.slow.hang()
 	outcomes := h.touch(500)
 	h.checkPrompt("with 500 calls outstanding")
@@ -230,7 +230,7 @@ func TestUmountWhileHung(t *testing.T) {
 	for _, how := range []string{"orderly", "orderly, bound", "--lazy", "--force", "SIGTERM"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			h := newHanging(t, siteOptions{Alone: true}, 8)
+			h := newHanging(t, siteOptions{Alone: true}, 8, hangDeadline)
 			if strings.Contains(how, "bound") {
 				must(t, os.Remove(h.Base+"/slow.real/d/leaves"))
 				h.warmSoon("slow:v1")
@@ -295,7 +295,7 @@ func (h *hanging) warmSoon(ref string) {
 
 // A bound version whose data hangs keeps neither the checks of other versions waiting, nor a new daemon that takes over, nor new binds.
 func TestHangBound(t *testing.T) {
-	h := newHanging(t, siteOptions{}, 8)
+	h := newHanging(t, siteOptions{}, 8, time.Minute)
 	must(t, os.Remove(h.Base+"/slow.real/d/leaves"))
 	h.warmSoon("slow:v1")
 	h.slow.hang()
