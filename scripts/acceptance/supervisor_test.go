@@ -38,11 +38,7 @@ func TestKillSupervisor(t *testing.T) {
 			s.back(comeback, "with the supervisor that a daemon has started")
 		}
 	}
-	var st struct {
-		Restarts int
-		Death    string `json:"last_death"`
-	}
-	st = decode[struct {
+	st := decode[struct {
 		Restarts int
 		Death    string `json:"last_death"`
 	}](t, s.artifactfs("status", "--json", s.Mnt))
