@@ -4,7 +4,7 @@
 SHELL    := bash
 PACKAGES  = $$(go list ./... | grep -v /scripts/)
 
-.PHONY: build man demo test unit acceptance lint vet race bench deps clean
+.PHONY: build man install demo test unit acceptance lint vet race bench deps clean
 
 build:
 	go build -trimpath -o bin/artifactfs ./cmd/artifactfs
@@ -12,6 +12,17 @@ build:
 # The manual pages, made of the commands.
 man: build
 	bin/artifactfs man bin/man
+
+# What a node needs. mount(8) looks for its helpers in /sbin.
+PREFIX ?= /usr/local
+install: man
+	install -D -m 755 bin/artifactfs $(DESTDIR)$(PREFIX)/bin/artifactfs
+	install -d $(DESTDIR)/sbin
+	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/mount.fuse.artifactfs
+	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/umount.fuse.artifactfs
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 bin/man/*.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/|$(PREFIX)/|' scripts/systemd/artifactfs@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/artifactfs@.service
 
 demo: build
 	@scripts/deps.sh demo
