@@ -14,9 +14,10 @@ import (
 //	log/NAME/vN.json      what upstream's record has no place for
 //	requests/HH/HASH      which version answered a request_id
 //	locks/HH              held while a latest is moved
+//	snapshots/ID/…        what jobs see as latest: see Pins
 //	retired/NAME/vN.json  why a version is hidden
 //
-// Writers of all kinds add to the first three, each as itself: their directories
+// Writers of all kinds add to all but the last, each as itself: their directories
 // are like /tmp. Who may retire is who may write the artifact: those directories
 // have its mode, and .artifactfs has the root's.
 const (
@@ -25,7 +26,7 @@ const (
 	likeStore = fs.FileMode(0)
 )
 
-var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks": sticky, "retired": likeStore}
+var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks": sticky, "snapshots": sticky, "retired": likeStore}
 
 // own returns a directory below .artifactfs/KIND, making what is missing. None of
 // its components may be a link. To be called inside do.
@@ -49,6 +50,9 @@ func (d *Dir) own(kind, rel string) (string, error) {
 				return "", err
 			}
 		}
+	}
+	if kind == "log" { // of a store that older releases wrote; readers may not be allowed to
+		_, _ = makeOwn(dir+"/snapshots", d.root, sticky)
 	}
 	dir += "/" + kind
 	if _, err := makeOwn(dir, d.root, mode); err != nil {
