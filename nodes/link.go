@@ -29,8 +29,17 @@ func (n *linkNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	return []byte(target), 0
 }
 
-func (n *linkNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+func (n *linkNode) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	e := n.inode.entry()
+	if st, ok := e.Node.(interface {
+		Stat(context.Context) (resolver.Entry, error)
+	}); ok { // an alias has one length for one job, and another for the next
+		now, err := st.Stat(as(ctx))
+		if err != nil {
+			return n.errno("stat", err)
+		}
+		e = now
+	}
 	setAttr(&out.Attr, e.Attr)
 	out.SetTimeout(e.Valid)
 	return 0

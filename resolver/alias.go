@@ -27,7 +27,11 @@ func (t *Tree) setAlias(ctx context.Context, name, alias string, n int) error {
 	if !ok {
 		return fmt.Errorf("alias %s of %s: the store keeps no aliases: %w", alias, name, syscall.EROFS)
 	}
-	return a.SetAlias(ctx, name, alias, n)
+	if err := a.SetAlias(ctx, name, alias, n); err != nil {
+		return err
+	}
+	t.wrote(ctx, name, alias, n)
+	return nil
 }
 
 // RemoveAlias takes a further name away again; the version stays.

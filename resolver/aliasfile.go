@@ -22,7 +22,17 @@ type aliasFile struct {
 var _ Control = (*aliasFile)(nil)
 
 func (f *aliasFile) content(ctx context.Context) (string, error) {
-	return (&aliasLink{f.t, f.name, f.alias}).Readlink(ctx)
+	// As the store has it, whatever a job has pinned: upstream's writer counts on
+	// from here.
+	l, err := f.t.versions(ctx, f.name)
+	if err != nil {
+		return "", err
+	}
+	n, ok := aliasIn(l, f.alias)
+	if !ok {
+		return "", f.t.noVersion(f.name, f.alias, l)
+	}
+	return manifest.Version(n).String(), nil
 }
 
 func (f *aliasFile) entry(content string) Entry {
@@ -94,11 +104,16 @@ func (t *Tree) point(ctx context.Context, name, alias string, text []byte, renam
 	}
 	if n < l.Latest {
 		if rename {
+			t.wrote(ctx, name, alias, n)
 			return nil
 		}
 		return fmt.Errorf("latest of %s is v%d and only moves forward; artifactfs retire moves it back: %w", name, l.Latest, syscall.EPERM)
 	}
-	return c.Advance(ctx, name, n)
+	if err := c.Advance(ctx, name, n); err != nil {
+		return err
+	}
+	t.wrote(ctx, name, alias, n)
+	return nil
 }
 
 func clip(s string) string {

@@ -39,13 +39,17 @@ func (d *fieldsDir) Lookup(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	n, ok := canonical(name)
+	key := d.path() + "/" + name
 	if !ok {
-		n, ok = aliasIn(l, name)
+		if n, ok, err = d.t.alias(ctx, l, d.name, name, true); err != nil {
+			return Entry{}, err
+		}
+		key = aliasKey(key, n)
 	}
 	if !ok {
 		return d.artifact(ctx, d.name+"/"+name)
 	}
-	f := &fieldDir{d.t, d.name, n, d.path() + "/" + name}
+	f := &fieldDir{d.t, d.name, n, d.path() + "/" + name, key}
 	if _, err := d.t.version(ctx, d.name, n); err != nil {
 		return Entry{}, err
 	}
@@ -84,7 +88,9 @@ func (d *fieldsDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		add(manifest.Version(n).String())
 	}
 	for _, a := range aliases(l) {
-		add(a)
+		if n, ok, err := d.t.alias(ctx, l, d.name, a, false); err == nil && ok {
+			list = append(list, DirEntry{Name: a, Mode: syscall.S_IFDIR, Key: aliasKey(d.path()+"/"+a, n)})
+		}
 	}
 	return list, nil
 }
@@ -95,9 +101,14 @@ type fieldDir struct {
 	name string
 	n    int
 	path string
+	key  string
 }
 
 var _ Dir = (*fieldDir)(nil)
+
+// aliasKey is the identity of an alias's directory: another version's is another
+// directory, for two jobs may be in it at one time.
+func aliasKey(path string, n int) string { return path + "\x00" + manifest.Version(n).String() }
 
 const (
 	flattened  = "manifest.json"
@@ -105,7 +116,7 @@ const (
 )
 
 func (d *fieldDir) Stat(ctx context.Context) (Entry, error) {
-	return d.t.dirEntry(d, d.path, d.valid(ctx)), nil
+	return d.t.dirEntry(d, d.key, d.valid(ctx)), nil
 }
 
 // valid: an alias may move, and metadata.json may still be on its way.
@@ -126,7 +137,7 @@ func (d *fieldDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	}
 	text, err := d.field(v, name)
 	if err == nil {
-		e := d.t.textEntry(&fieldText{d, name}, d.path+"/"+name, len(text))
+		e := d.t.textEntry(&fieldText{d, name}, d.key+"/"+name, len(text))
 		e.Valid = d.valid(ctx)
 		return e, nil
 	}
@@ -142,7 +153,7 @@ func (d *fieldDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if !ok {
 		return Entry{}, fmt.Errorf("%s of %s is not a path in it: %w", field, v, fs.ErrNotExist)
 	}
-	return d.t.linkEntry(constLink(target), d.path+"/"+name, len(target)), nil
+	return d.t.linkEntry(constLink(target), d.key+"/"+name, len(target)), nil
 }
 
 // field returns the content of a field's file.
@@ -177,19 +188,19 @@ func (d *fieldDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []DirEntry{{Name: flattened, Mode: syscall.S_IFREG, Key: d.path + "/" + flattened}}
+	list := []DirEntry{{Name: flattened, Mode: syscall.S_IFREG, Key: d.key + "/" + flattened}}
 	fields := v.Record.Fields(manifest.Version(d.n).String())
 	for _, m := range fields {
 		if checkComponent(m.Key) != nil || len(m.Key) > 255 || m.Key == flattened {
 			continue // no file can have this name; manifest.json has the field
 		}
-		list = append(list, DirEntry{Name: m.Key, Mode: syscall.S_IFREG, Key: d.path + "/" + m.Key})
+		list = append(list, DirEntry{Name: m.Key, Mode: syscall.S_IFREG, Key: d.key + "/" + m.Key})
 		link := m.Key + linkSuffix
 		if _, taken := fields.Get(link); taken || len(link) > 255 {
 			continue
 		}
 		if _, ok := d.target(ctx, m.Value); ok {
-			list = append(list, DirEntry{Name: link, Mode: syscall.S_IFLNK, Key: d.path + "/" + link})
+			list = append(list, DirEntry{Name: link, Mode: syscall.S_IFLNK, Key: d.key + "/" + link})
 		}
 	}
 	return list, nil

@@ -66,6 +66,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if err != nil && n == 0 {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
+	for _, a := range append([]string{manifest.Latest}, d.Aliases...) {
+		t.wrote(ctx, name, a, n)
+	}
 	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
 	if err != nil { // as an error it would have the version logged again
 		out.Warning = err.Error()

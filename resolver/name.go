@@ -55,6 +55,12 @@ func (d *nameDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if _, ok := aliasIn(l, name); ok {
 		return d.t.aliasEntry(l, d.name, name), nil
 	}
+	// An alias that is gone goes on for the job that has it pinned.
+	if n, ok, err := d.t.alias(ctx, l, d.name, name, false); err != nil {
+		return Entry{}, err
+	} else if ok {
+		return d.t.linkOf(d.name, name, n), nil
+	}
 	if e, err := d.t.nameEntry(ctx, d.name+"/"+name); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return e, err
 	}
@@ -142,19 +148,38 @@ var _ Link = (*aliasLink)(nil)
 
 func (t *Tree) aliasEntry(l *manifest.Listing, name, alias string) Entry {
 	n, _ := aliasIn(l, alias)
+	return t.linkOf(name, alias, n)
+}
+
+func (t *Tree) linkOf(name, alias string, n int) Entry {
 	return t.linkEntry(&aliasLink{t, name, alias}, "/"+name+"/"+alias, len(manifest.Version(n).String()))
 }
 
+// Stat is asked for as the caller: one job's link may have another length than the
+// next one's. A lookup says only how long it is for those in no job.
+func (a *aliasLink) Stat(ctx context.Context) (Entry, error) {
+	n, err := a.version(ctx, false)
+	return a.t.linkOf(a.name, a.alias, n), err
+}
+
 func (a *aliasLink) Readlink(ctx context.Context) (string, error) {
-	l, err := a.t.versions(ctx, a.name)
+	n, err := a.version(ctx, true)
 	if err != nil {
 		return "", err
 	}
-	n, ok := aliasIn(l, a.alias)
-	if !ok {
-		return "", a.t.noVersion(a.name, a.alias, l)
-	}
 	return manifest.Version(n).String(), nil
+}
+
+func (a *aliasLink) version(ctx context.Context, pin bool) (int, error) {
+	l, err := a.t.versions(ctx, a.name)
+	if err != nil {
+		return 0, err
+	}
+	n, ok, err := a.t.alias(ctx, l, a.name, a.alias, pin)
+	if err == nil && !ok {
+		err = a.t.noVersion(a.name, a.alias, l)
+	}
+	return n, err
 }
 
 // noVersion says what there is instead.

@@ -39,7 +39,10 @@ func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.
 	if v, number := ref.Number(); number {
 		n, ok = int(v), true
 	} else {
-		n, ok = aliasIn(l, ref.Version)
+		var err error
+		if n, ok, err = t.alias(ctx, l, ref.Name, ref.Version, true); err != nil {
+			return nil, err
+		}
 	}
 	if !ok {
 		return nil, t.noVersion(ref.Name, ref.Version, l)

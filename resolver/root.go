@@ -36,8 +36,13 @@ func (t *Tree) view(name string) (Entry, error) {
 		return t.dirEntry(&fieldsDir{t: t}, path, long), nil
 	case ".artifactfs":
 		return t.dirEntry(&systemDir{t}, path, long), nil
-	case ".wandb", ".snapshot":
-		return Entry{}, fmt.Errorf("%s is not in this release; it has .log, .manifest, .fields and .artifactfs: %w", name, fs.ErrNotExist)
+	case ".snapshot":
+		if t.opt.Job == nil {
+			return Entry{}, fmt.Errorf(".snapshot: snapshots are switched off (artifactfs.snapshot): %w", fs.ErrNotExist)
+		}
+		return t.dirEntry(snapshotsDir{t}, path, long), nil
+	case ".wandb":
+		return Entry{}, fmt.Errorf("%s is not in this release; it has .log, .manifest, .fields, .snapshot and .artifactfs: %w", name, fs.ErrNotExist)
 	}
 	return Entry{}, fmt.Errorf("%s: no artifact's name starts with a dot, and no view has this name: %w", name, fs.ErrNotExist)
 }

@@ -51,6 +51,25 @@ type Retirer interface {
 	Retire(ctx context.Context, name string, version int, why string, undo bool) error
 }
 
+// Pinner keeps what jobs see as latest and other aliases, for all nodes, as the
+// caller. An error that is neither fs.ErrNotExist nor that nobody answered means
+// that this is no place for the snapshot's pins.
+type Pinner interface {
+	// Pinned returns a pin; fs.ErrNotExist if there is none.
+	Pinned(ctx context.Context, id, name, alias string) (*manifest.Pin, error)
+	// Pin pins version unless there is a pin, and returns the one there is then.
+	Pin(ctx context.Context, id, name, alias string, version int) (*manifest.Pin, error)
+	// Move pins version in place of what was pinned, with forward only of a lower one.
+	Move(ctx context.Context, id, name, alias string, version int, forward bool) error
+}
+
+// SnapshotLister is a Pinner that knows what it has, as far as the caller may.
+type SnapshotLister interface {
+	Snapshots(ctx context.Context) ([]string, error)
+	// Pins returns the pins of one snapshot; fs.ErrNotExist if it has none.
+	Pins(ctx context.Context, id string) ([]*manifest.Pin, error)
+}
+
 // Scoped is a Source whose answers may depend on who asks, as a directory's do.
 type Scoped interface {
 	// Public reports whether every user gets the same answers about name, so

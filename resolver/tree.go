@@ -47,6 +47,12 @@ type Options struct {
 	// May be nil.
 	Logged func(took time.Duration, err error)
 
+	// Job returns the snapshot's id of the job that the caller belongs to, "" if it
+	// is in none, and false if that cannot be seen. Nil: nobody's aliases are pinned.
+	Job func(ctx context.Context) (id string, seen bool)
+	// Pins are the places where pins are kept, in the order in which they are tried.
+	Pins []Pinner
+
 	// Mounts returns the directories this tree is mounted at, so that a path
 	// below one of them is logged as the data it stands for. May be nil.
 	Mounts func() []string
@@ -63,6 +69,7 @@ type Tree struct {
 	lost   missing
 	drafts drafts
 	logs   logs
+	snap   snapshots
 }
 
 // New returns the tree of src, which may be nil only where Options.Disabled is

@@ -25,7 +25,7 @@ func TestRootShowsArtifactsOnly(t *testing.T) {
 		}
 	}
 	s.wantNone(".wandb", fs.ErrNotExist, "not in this release")
-	s.wantNone(".snapshot", fs.ErrNotExist, "not in this release")
+	s.wantNone(".snapshot", fs.ErrNotExist, "switched off")
 	s.wantNone(".git", fs.ErrNotExist)
 	s.wantNone("nothing", fs.ErrNotExist)
 	s.wantNone("embed/nothing", fs.ErrNotExist)
