@@ -24,6 +24,7 @@ type core struct {
 	cfg  *config.Config
 	tree *resolver.Tree
 	dir  *manifest.Dir // nil if tracking is disabled
+	pins []*manifest.Pins
 	data *store.Local
 	root *store.Local // what dir is reached through
 }
@@ -42,6 +43,7 @@ type coreOptions struct {
 	Logged   func(took time.Duration, err error)
 	Producer func(context.Context) string
 	Warm     func(ctx context.Context, name string, n int) error
+	Job      func(context.Context) (id string, seen bool)
 }
 
 // openCore opens the stores and the tree over them.
@@ -75,6 +77,13 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 		return nil, err
 	}
 	c.dir = dir
+	if cfg.Snapshot != "off" {
+		opts.Job = o.Job
+	}
+	c.pins = c.openPins(o)
+	for _, p := range c.pins {
+		opts.Pins = append(opts.Pins, p)
+	}
 	c.tree = resolver.New(dir, opts)
 	return c, nil
 }
@@ -100,6 +109,12 @@ func (c *core) configText() []byte {
 	}
 	if c.cfg.Umask != nil {
 		own["umask"] = fmt.Sprintf("%03o", *c.cfg.Umask)
+	}
+	if c.cfg.Snapshot != "" {
+		own["snapshot"] = c.cfg.Snapshot
+	}
+	if c.cfg.StateRoot != "" {
+		own["state_root"] = c.cfg.StateRoot
 	}
 	if c.cfg.TTL != 0 {
 		own["ttl"] = c.cfg.TTL.String()

@@ -59,6 +59,7 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 		Logged:   d.metrics.logged,
 		Config:   func() []byte { return d.core.Load().configText() },
 		Producer: callerProducer,
+		Job:      callerJob,
 		Warm: func(ctx context.Context, name string, n int) error {
 			if srv := d.server.Load(); srv != nil {
 				return srv.Warm(context.WithoutCancel(ctx), name, n)
@@ -112,5 +113,8 @@ func (d *daemon) status(ctx context.Context) any {
 		doc.Warnings = append(doc.Warnings, (*why).Error())
 	}
 	c.warn(ctx, doc)
+	if c.dir != nil {
+		c.job(ctx, doc)
+	}
 	return doc
 }

@@ -64,7 +64,7 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 	if path != "" {
 		l, err := k.dir.Versions(ctx, path)
 		if err == nil && len(l.Claimed)+len(l.Versions) > 0 {
-			return a.lsVersions(ctx, k, path, l, long)
+			return a.lsVersions(ctx, k, path, k.tree.Frozen(ctx, path, l), long)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

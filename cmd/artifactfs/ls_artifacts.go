@@ -72,6 +72,7 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 		l, err := k.dir.Versions(ctx, name)
 		switch {
 		case err == nil && (len(l.Versions) > 0 || len(l.Retired) > 0):
+			l = k.tree.Frozen(ctx, name, l)
 			art = newArtifact(name, l)
 			if records && l.Latest != 0 {
 				if r, err := k.dir.Manifest(ctx, name, l.Latest); err == nil {

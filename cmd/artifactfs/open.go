@@ -29,7 +29,7 @@ func (a *app) open(args []string) (*core, []string, error) {
 	if err := a.sayWandB(cfg); err != nil {
 		return nil, nil, err
 	}
-	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer})
+	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer, Job: ownJob})
 	return c, plain, err
 }
 

@@ -168,13 +168,14 @@ func changed(a, b *config.Config) map[string]bool {
 var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
 	"DataRoots": "data_roots", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
+	"Snapshot": "snapshot", "StateRoot": "state_root",
 	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
 }
 
 // newTree says whether a change takes another tree: what the kernel keeps of the
 // one that is mounted would be answers of the old store, or carry old owners.
 func newTree(change map[string]bool) bool {
-	for _, key := range []string{"artifacts.manifest.root", "artifacts", "uid", "gid", "umask"} {
+	for _, key := range []string{"artifacts.manifest.root", "artifacts", "uid", "gid", "umask", "snapshot", "state_root"} {
 		if change[key] {
 			return true
 		}

@@ -94,7 +94,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.StringVar(&a.configFile, "config", "", "env.toml to read instead of the one found")
 	f.StringVar(&a.job, "job", "", "a job's YAML `file`, laid over env.toml")
-	root.AddCommand(a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.verifyCmd(),
+	root.AddCommand(a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.snapshotCmd(), a.verifyCmd(),
 		a.statusCmd(), a.completionCmd(), a.versionCmd(), a.manCmd())
 	root.AddCommand(a.mountCmds()...)
 	root.InitDefaultHelpCmd()

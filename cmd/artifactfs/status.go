@@ -176,7 +176,14 @@ func (a *app) printStatus(d *statusDoc) {
 	for _, w := range d.Warnings {
 		warn.Fields = append(warn.Fields, field{"warning", w})
 	}
-	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], warn})
+	job := section{Title: "job"}
+	if d.Job != nil {
+		job.Fields = append(job.Fields, field{"id", d.Job.ID + " (from " + d.Job.Source + ")"})
+		for _, p := range d.Job.Pins {
+			job.Fields = append(job.Fields, field{p.Name + " " + p.Alias, p.words()})
+		}
+	}
+	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], job, warn})
 	var rows [][]string
 	for _, v := range d.Versions {
 		note := v.Why

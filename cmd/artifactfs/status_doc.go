@@ -29,6 +29,7 @@ type statusDoc struct {
 	Lane       string           `json:"lane,omitempty"`
 	Why        string           `json:"why,omitempty"`
 	Versions   []*versionStatus `json:"versions"`
+	Job        *jobStatus       `json:"job,omitempty"`     // the one that asks
 	Refused    []refusal        `json:"refused,omitempty"` // file systems that do not take passthrough
 	Warnings   []string         `json:"warnings,omitempty"`
 }

@@ -22,6 +22,8 @@ type Config struct {
 	Data      string        `json:"data"`
 	DataRoots []string      `json:"data_roots,omitempty"`
 	MaxBinds  int           `json:"max_binds,omitempty"` // 0: the default
+	Snapshot  string        `json:"snapshot,omitempty"`  // "job" or "off"; "" is job
+	StateRoot string        `json:"state_root,omitempty"`
 	UID       *uint32       `json:"uid,omitempty"`
 	GID       *uint32       `json:"gid,omitempty"`
 	Umask     *uint32       `json:"umask,omitempty"`

@@ -25,12 +25,14 @@ var ownKeys = map[string]setter{
 	"uid":        func(c *Config, v any, _ Env) error { return setID(&c.UID, v, lookupUser) },
 	"gid":        func(c *Config, v any, _ Env) error { return setID(&c.GID, v, lookupGroup) },
 	"umask":      setUmask,
+	"snapshot":   setSnapshot,
+	"state_root": setStateRoot,
 	"ttl":        setTTL,
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
 
-	"numbering": nil, "snapshot": nil, "lineage": nil, "writers": nil,
-	"state_root": nil, "cache_dir": nil, "cache_size": nil,
+	"numbering": nil, "lineage": nil, "writers": nil,
+	"cache_dir": nil, "cache_size": nil,
 }
 
 // own decodes [artifactfs], the one table whose unknown keys are errors: it is
@@ -64,6 +66,30 @@ func setData(c *Config, v any, _ Env) error {
 		return nil
 	}
 	return fmt.Errorf("%s is none of auto, bind, passthrough, copy, symlink", show(v))
+}
+
+func setSnapshot(c *Config, v any, _ Env) error {
+	switch v {
+	case "job", true:
+		c.Snapshot = "job"
+		return nil
+	case "off", false: // YAML, and so a dotlist, reads off as false
+		c.Snapshot = "off"
+		return nil
+	}
+	return fmt.Errorf("%s is neither job nor off", show(v))
+}
+
+func setStateRoot(c *Config, v any, env Env) error {
+	p, ok := v.(string)
+	if ok {
+		p = expandHome(strings.TrimPrefix(p, "file://"), env)
+	}
+	if !ok || !filepath.IsAbs(p) {
+		return fmt.Errorf("%s is not an absolute path", show(v))
+	}
+	c.StateRoot = filepath.Clean(p)
+	return nil
 }
 
 func setMaxBinds(c *Config, v any, _ Env) error {

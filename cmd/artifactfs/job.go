@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// callerJob is the job of who asks the daemon. What the daemon does of its own is
+// in none, wherever it was started.
+func callerJob(ctx context.Context) (string, bool) {
+	if c, ok := store.CallerOf(ctx); ok && c.PID == 0 {
+		return "", false
+	}
+	j, ok := store.JobOf(ctx)
+	if !ok {
+		return "", true
+	}
+	return j.ID(), true
+}
+
+// ownJob is the job that a command runs in: it sees what a mount would show it.
+func ownJob(context.Context) (string, bool) { return ownID(), true }
+
+var ownID = sync.OnceValue(func() string {
+	j, ok := store.OwnJob()
+	if !ok {
+		return ""
+	}
+	return j.ID()
+})
+
+// openPins returns where the pins of jobs are kept: in the store, and where that
+// does not take them, below state_root.
+func (c *core) openPins(o coreOptions) []*manifest.Pins {
+	pins := []*manifest.Pins{c.dir.Pins()}
+	if c.cfg.StateRoot == "" {
+		return pins
+	}
+	p := manifest.OpenPins(c.cfg.StateRoot, c.cfg.Root, c.root, o.Log)
+	if o.AsCaller { // the daemon may make there what its callers may not
+		if err := p.Prepare(context.Background()); err != nil && o.Log != nil {
+			o.Log.Warn("state_root takes no pins", "err", err)
+		}
+	}
+	return append(pins, p)
+}
+
+// jobStatus is what the job that asks sees.
+type jobStatus struct {
+	ID      string      `json:"id"`
+	Source  string      `json:"source"` // a variable, or cgroup
+	Pins    []pinStatus `json:"pins"`
+	Refused string      `json:"refused,omitempty"` // why pins are on this node only, or in state_root
+}
+
+// pinStatus is one pin, and why it is not the newest.
+type pinStatus struct {
+	Name    string    `json:"name"`
+	Alias   string    `json:"alias"`
+	Version int       `json:"version"`
+	Since   time.Time `json:"since"`
+	Newest  int       `json:"newest,omitempty"`
+	Where   string    `json:"where"`
+	Unpin   string    `json:"unpin,omitempty"`
+}
+
+// job is the part of the status that depends on who asks.
+func (c *core) job(ctx context.Context, doc *statusDoc) {
+	if c.tree.Blind() {
+		doc.Warnings = append(doc.Warnings, "callers' processes cannot be seen from here (a pid namespace without hostPID): their jobs are not known, and they read the newest latest")
+	}
+	s := c.tree.Snapshot(ctx)
+	if s == nil {
+		return
+	}
+	j, _ := store.JobOf(ctx)
+	doc.Job = &jobStatus{ID: s.ID, Source: j.Source, Pins: []pinStatus{}, Refused: s.Refused}
+	for _, p := range s.Pins {
+		doc.Job.Pins = append(doc.Job.Pins, newPinStatus(p))
+	}
+	if s.Refused != "" {
+		doc.Warnings = append(doc.Warnings, "pins of this job are not kept in the store, and another node may have others: "+s.Refused)
+	}
+}
+
+func newPinStatus(p resolver.PinnedAlias) pinStatus {
+	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Newest: p.Newest, Where: p.Where}
+	if strings.HasPrefix(p.Where, "/") {
+		s.Unpin = fmt.Sprintf("artifactfs snapshot rm %s %s", p.ID, quoteArg(p.Name+"@"+p.Alias))
+	}
+	return s
+}
+
+// words say why an alias is not the newest.
+func (p pinStatus) words() string {
+	s := fmt.Sprintf("pinned at %s since %s", vN(p.Version), p.Since.Local().Format(time.DateTime))
+	switch {
+	case p.Newest == p.Version:
+		return s + ", the newest"
+	case p.Newest != 0:
+		s += "; newest is " + vN(p.Newest)
+	}
+	if p.Unpin != "" {
+		return s + "; to unpin: " + p.Unpin
+	}
+	return s + "; on this node only, until the mount ends"
+}
+
+// quoteArg spells an argument for a shell.
+func quoteArg(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@+=:,%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
