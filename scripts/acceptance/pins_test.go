@@ -1,0 +1,178 @@
+//go:build linux
+
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A machine is a mount namespace and a network namespace with a daemon of its own
+// over the site's store, as another node of a cluster has it.
+type machine struct {
+	*namespace
+	mnt string
+}
+
+func (s *site) machine(name string) *machine {
+	s.t.Helper()
+	mnt := s.Base + "/" + name
+	must(s.t, os.MkdirAll(mnt, 0o755))
+	n := s.container("private", "true")
+	m := &machine{n, mnt}
+	cmd := n.command(root, "unshare", "--net", binary, "mount", mnt, "--log-file", s.Base+"/"+name+".log")
+	cmd.Env = append(cmd.Env, "ARTIFACTFS_RUN_DIR="+s.Base+"/run-"+name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("mount on %s: %v %s", name, err, out)
+	}
+	return m
+}
+
+// ranks start count processes of a job there, which wait for the file go and then
+// resolve latest again and again until stop is there; each prints what it saw.
+func (m *machine) ranks(count, uid int, job, env string) (results func() []string) {
+	const script = `while ! [ -e "$1/go" ]; do sleep 0.01; done
+		first=$(readlink "$2/m/latest"); echo "$first"
+		while ! [ -e "$1/stop" ]; do readlink "$2/m/latest"; sleep 0.1; done
+		readlink "$2/m/latest"; readlink "$2/.snapshot/` + "$3" + `/m/latest"; cat "$2/.fields/m/latest/version"`
+	var wg sync.WaitGroup
+	out := make([]string, count)
+	for i := range count {
+		cmd := m.command(uid, "sh", "-uc", script, "sh", m.s.Base, m.mnt, fmt.Sprintf("%d.%s", uid, job))
+		cmd.Env = append(cmd.Env, env)
+		wg.Go(func() {
+			b, err := cmd.CombinedOutput()
+			if out[i] = string(b); err != nil {
+				out[i] += err.Error()
+			}
+		})
+	}
+	return func() []string { wg.Wait(); return out }
+}
+
+// as runs a script on the machine, as a user and in a job.
+func (m *machine) as(uid int, env, script string) string {
+	m.s.t.Helper()
+	cmd := m.command(uid, "sh", "-euc", script)
+	cmd.Env = append(cmd.Env, env)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		m.s.t.Errorf("uid %d, %s, on %s: %s: %v %s", uid, env, m.mnt, script, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Two nodes, 32 ranks of one job on each, and somebody who logs all the while:
+// every rank of a job sees one version, whoever was first. The next job sees the
+// newest. Another user with the same environment is in another job.
+func TestOneLatestPerJob(t *testing.T) {
+	needProgram(t, "unshare", "nsenter", "setpriv")
+	for _, tt := range []struct{ job, env string }{{"-.job-exp1", "ARTIFACTFS_JOB=exp1"}, {"-.slurm-77", "SLURM_JOB_ID=77"}} {
+		t.Run(tt.env, func(t *testing.T) {
+			s := newSite(t, siteOptions{Quiet: true, Keys: []string{`ttl = "10ms"`}})
+			must(t, os.Chmod(s.Root, 0o1777))
+			data := s.data("m", map[string]string{"x": "1"})
+			s.artifactfs("log", "m", data)
+			one, two := s.machine("node1"), s.machine("node2")
+			results := []func() []string{one.ranks(32, alice, tt.job, tt.env), two.ranks(32, alice, tt.job, tt.env)}
+			logged := make(chan error, 1)
+			versions := scaled(100)
+			go func() {
+				script := fmt.Sprintf(`for i in $(seq %d); do echo %s >%s/.log/m; done`, versions, data, one.mnt)
+				cmd := one.command(root, "sh", "-euc", script)
+				cmd.Env = append(cmd.Env, "ARTIFACTFS_JOB=logger")
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, out)
+				}
+				logged <- err
+			}()
+			writeFile(t, s.Base+"/go", "")
+			must(t, <-logged)
+			// Bob, in the same environment, while alice's ranks read.
+			newest := "v" + strconv.Itoa(versions+1)
+			bobs := two.as(bob, tt.env, "readlink "+two.mnt+"/m/latest")
+			writeFile(t, s.Base+"/stop", "")
+			seen := map[string]int{}
+			for _, r := range results {
+				for _, out := range r() {
+					for line := range strings.Lines(out) {
+						seen[strings.TrimSpace(line)]++
+					}
+				}
+			}
+			if len(seen) != 1 {
+				t.Fatalf("the ranks of one job saw %v", seen)
+			}
+			if bobs != newest {
+				t.Errorf("bob sees %s, want the newest, %s: alice's pin is %v", bobs, newest, seen)
+			}
+			if next := two.as(alice, "ARTIFACTFS_JOB=next", "readlink "+two.mnt+"/m/latest"); next != newest {
+				t.Errorf("the next job sees %s, want %s", next, newest)
+			}
+			s.bobSeesNothing(one, two, tt.job, tt.env, newest)
+		})
+	}
+}
+
+// bobSeesNothing: bob neither sees nor moves what alice has pinned.
+func (s *site) bobSeesNothing(one, two *machine, job, env, newest string) {
+	s.t.Helper()
+	id := fmt.Sprintf("%d.%s", alice, job)
+	before := two.as(alice, env, "readlink "+two.mnt+"/m/latest")
+	two.as(bob, env, "! ls "+two.mnt+"/.snapshot/"+id+" && ! ls "+two.mnt+"/.snapshot | grep '^"+strconv.Itoa(alice)+"'")
+	two.as(bob, env, "! ls "+s.Root+"/.artifactfs/snapshots/"+id)
+	two.as(bob, env, "! rm -r "+s.Root+"/.artifactfs/snapshots/"+id+"; ! mv "+s.Root+"/.artifactfs/snapshots/"+id+" "+s.Root+"/.artifactfs/snapshots/x")
+	two.as(bob, env, "! "+binary+" snapshot set "+id+" m:v1; ! "+binary+" snapshot rm "+id)
+	two.as(bob, env, "echo "+s.Data+"/m >"+two.mnt+"/.log/bobs")
+	if after := one.as(alice, env, "readlink "+one.mnt+"/m/latest"); after != before || after == "" {
+		s.t.Errorf("alice sees %s after bob, %s before", after, before)
+	}
+	// lstat's size is the caller's own link's.
+	if size := one.as(alice, env, "stat -c %s "+one.mnt+"/m/latest"); size != strconv.Itoa(len(before)) {
+		s.t.Errorf("st_size of %s is %s", before, size)
+	}
+	if size := one.as(bob, env, "stat -c %s "+one.mnt+"/m/latest"); size != strconv.Itoa(len(newest)) {
+		s.t.Errorf("st_size of %s is %s", newest, size)
+	}
+	// A stranger who was there first keeps a job from pinning in the store, and no more.
+	squat := fmt.Sprintf("%s/.artifactfs/snapshots/%d.-.job-squat", s.Root, alice)
+	two.as(bob, env, "mkdir -m 777 "+squat+" && printf v1 >"+squat+"/m@latest")
+	got := two.as(alice, "ARTIFACTFS_JOB=squat", "readlink "+two.mnt+"/m/latest && "+binary+" status --json "+two.mnt)
+	if !strings.HasPrefix(got, newest+"\n") || !strings.Contains(got, "is ignored") {
+		s.t.Errorf("with a stranger's directory in its place: %s; want %s and why it is not kept", got, newest)
+	}
+}
+
+// kill -9 of the daemon between writing a pin and naming it leaves no pin that is
+// empty: whatever is there names a version.
+func TestPinsAcrossKill(t *testing.T) {
+	s := newSite(t, siteOptions{})
+	data := s.data("m", map[string]string{"x": "1"})
+	for range 9 {
+		s.artifactfs("log", "m", data)
+	}
+	for i := range scaled(10) {
+		var wg sync.WaitGroup
+		for j := range 8 {
+			cmd := s.command("readlink", s.path("m", "latest"))
+			cmd.Env = append(cmd.Env, fmt.Sprintf("ARTIFACTFS_JOB=k%d-%d", i, j))
+			wg.Go(func() { cmd.Run() })
+		}
+		s.kill()
+		wg.Wait()
+		s.back(comeback, "after a kill")
+	}
+	pins, err := filepath.Glob(s.Root + "/.artifactfs/snapshots/*/m@latest")
+	must(t, err)
+	for _, p := range pins {
+		if text := readFile(t, p); text != "v9" {
+			t.Errorf("%s holds %q", p, text)
+		}
+	}
+}
