@@ -91,3 +91,27 @@ func TestPairs(t *testing.T) {
 		}
 	}
 }
+
+// FuzzContentOf: a sidecar may have been written by anybody. What is read of it is
+// what would be written.
+func FuzzContentOf(f *testing.F) {
+	f.Add(`{"data": {"path": "/d", "ino": 7, "mtime": "2026-08-21T12:00:00Z", "files": 1, "bytes": 3, "newest": "", "digest": "00"}}`)
+	f.Add(`{"data": {"path": "/d", "ino": 18446744073709551615, "partial": true}}`)
+	f.Add(`{"data": {"path": "/d", "ino": -1, "files": 1e9, "bytes": NaN, "digest": []}}`)
+	f.Add(`{"data": null}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := manifest.ParseJSON([]byte(text))
+		side, ok := v.(manifest.Object)
+		if err != nil || !ok {
+			return
+		}
+		c := contentOf(side)
+		if c == nil {
+			return
+		}
+		again := contentOf(manifest.Object{{Key: "data", Value: c.object()}})
+		if again == nil || again.changedTo(c) != nil || c.changedTo(again) != nil {
+			t.Errorf("%s: read as %+v, and that as %+v", text, c, again)
+		}
+	})
+}
