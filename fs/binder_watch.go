@@ -1,0 +1,139 @@
+//go:build linux
+
+package fs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+const (
+	checkEvery = 2 * time.Second  // what no longer qualifies goes within 5 s
+	idleAfter  = 10 * time.Minute // without use, a bind goes between once and twice this
+)
+
+// watch checks what is bound until the binder ends.
+func (b *binder) watch() {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	idle := time.Now()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case now := <-tick.C:
+			b.check()
+			if now.Sub(idle) >= idleAfter {
+				idle = now
+				b.expire()
+			}
+		}
+	}
+}
+
+// check unbinds what must not be bound any more. Each bind is checked by itself:
+// one whose file system hangs must not keep the others waiting.
+func (b *binder) check() {
+	if b.empty() {
+		return
+	}
+	if err := b.own.Do(b.mine); err != nil {
+		b.log.Info("binds are left alone from now on", "why", err)
+		b.end()
+		return
+	}
+	there, err := b.mounted()
+	if err != nil {
+		return
+	}
+	round := &store.Round{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bd := range b.bound {
+		if bd.checking {
+			continue
+		}
+		bd.checking = true
+		b.tasks.Go(func() {
+			why := error(nil)
+			if !there[b.dir+"/"+bd.Path()] {
+				why = errors.New("somebody unmounted it")
+			} else if why = b.tree.RecheckBinding(b.ctx, bd.Binding, round); why == nil {
+				why = b.tree.RewalkBinding(b.ctx, bd.Binding)
+			}
+			b.judge(bd, why)
+		})
+	}
+}
+
+func (b *binder) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.bound) == 0
+}
+
+// mine returns nil while the mount is ours: another daemon may have taken over.
+func (b *binder) mine() error {
+	root, err := b.root()
+	if err == nil {
+		unix.Close(root)
+	}
+	return err
+}
+
+// judge acts on a check's outcome.
+func (b *binder) judge(bd *bound, why error) {
+	b.table.Lock()
+	defer b.table.Unlock()
+	b.mu.Lock()
+	bd.checking = false
+	gone := b.bound[version{bd.Name, bd.N}] != bd || b.ended
+	b.mu.Unlock()
+	if gone || why == nil || transient(why) {
+		return
+	}
+	if err := b.unbind(bd, unix.MNT_DETACH, why.Error()); err != nil {
+		b.log.Error("cannot unbind", "artifact", bd.Name, "version", bd.N, "why", why, "err", err)
+	}
+}
+
+// transient errors say nothing about what is bound.
+func transient(err error) bool {
+	for _, e := range []error{os.ErrDeadlineExceeded, context.Canceled, unix.EIO, unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// mounted returns what is mounted below the mount.
+func (b *binder) mounted() (map[string]bool, error) {
+	infos, err := mountinfo.GetMounts(mountinfo.PrefixFilter(b.dir))
+	there := make(map[string]bool, len(infos))
+	for _, i := range infos {
+		there[i.Mountpoint] = true
+	}
+	return there, err
+}
+
+// expire takes away what nobody has used since the last time (MNT_EXPIRE).
+func (b *binder) expire() {
+	b.table.Lock()
+	defer b.table.Unlock()
+	b.mu.Lock()
+	all := slices.Collect(maps.Values(b.bound))
+	b.mu.Unlock()
+	for _, bd := range all {
+		_ = b.unbind(bd, unix.MNT_EXPIRE, "nobody used it")
+	}
+}
