@@ -124,6 +124,15 @@ type Retirement struct {
 	When string
 }
 
+// String is "WHY (uid N, WHEN)", as much of it as there is.
+func (r Retirement) String() string {
+	why := r.Why
+	if why == "" {
+		why = "no reason was given"
+	}
+	return fmt.Sprintf("%s (uid %d, %s)", why, r.Who, r.When)
+}
+
 // Retirement returns why v is retired; fs.ErrNotExist if it is not.
 func (d *Dir) Retirement(ctx context.Context, name string, v int) (Retirement, error) {
 	if err := CheckName(name); err != nil {

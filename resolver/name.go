@@ -197,6 +197,8 @@ func (t *Tree) noVersion(name, version string, l *manifest.Listing) error {
 func has(l *manifest.Listing) string {
 	words := "no complete version"
 	switch n := len(l.Versions); {
+	case n == 0 && len(l.Retired) > 0:
+		words = "retired versions only"
 	case n == 1:
 		words = manifest.Version(l.Versions[0]).String()
 	case n > 1:

@@ -58,9 +58,19 @@ func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.
 		v.Warnings = append(v.Warnings, l.Warning)
 	}
 	if slices.Contains(l.Retired, n) {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s is retired: it was logged by mistake", &v))
+		v.Warnings = append(v.Warnings, t.retired(ctx, &v))
 	}
 	return &v, nil
+}
+
+// retired tells whoever still uses a retired version why it is one.
+func (t *Tree) retired(ctx context.Context, v *Version) string {
+	if s, ok := t.src.(Retirer); ok {
+		if r, err := s.Retirement(ctx, v.Name, v.N); err == nil {
+			return fmt.Sprintf("%s is retired: %s", v, r)
+		}
+	}
+	return fmt.Sprintf("%s is retired", v)
 }
 
 // Data returns v with its Base, the real directory that NAME/vN shows.

@@ -49,6 +49,8 @@ type Aliaser interface {
 // Retirer is a Source that can hide a version that was logged by mistake.
 type Retirer interface {
 	Retire(ctx context.Context, name string, version int, why string, undo bool) error
+	// Retirement returns why a version is retired; fs.ErrNotExist if it is not.
+	Retirement(ctx context.Context, name string, version int) (manifest.Retirement, error)
 }
 
 // Pinner keeps what jobs see as latest and other aliases, for all nodes, as the

@@ -172,7 +172,11 @@ func (c *core) warn(ctx context.Context, doc *statusDoc) {
 			}
 		}
 		if l != nil && slices.Contains(l.Retired, v.Version) {
-			doc.Warnings = append(doc.Warnings, fmt.Sprintf("%s:v%d is retired and in use", v.Name, v.Version))
+			words := fmt.Sprintf("%s:v%d is retired and in use", v.Name, v.Version)
+			if r, err := c.dir.Retirement(ctx, v.Name, v.Version); err == nil {
+				words += ": " + r.String()
+			}
+			doc.Warnings = append(doc.Warnings, words)
 		}
 	}
 }

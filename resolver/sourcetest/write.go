@@ -225,6 +225,11 @@ func testRetire(t *testing.T, b *Backend) {
 		if _, err := s.Manifest(ctx, "m", 3); err != nil {
 			t.Errorf("Manifest of a retired version: %v", err)
 		}
+		if why, err := s.(resolver.Retirer).Retirement(ctx, "m", 3); err != nil || why.Why != "logged by mistake" || why.When == "" {
+			t.Errorf("Retirement = %+v, %v; want why and when", why, err)
+		}
+		_, err := s.(resolver.Retirer).Retirement(ctx, "m", 2)
+		wantError(t, err, fs.ErrNotExist, "Retirement of what is not retired")
 	}
 	check(t, r.Retire(ctx, "m", 1, "", false))
 	wantVersions(t, s, "m", 2, 2)
