@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"artifactfs.dev/artifactfs/manifest"
 )
@@ -20,6 +21,35 @@ type Recaller interface {
 	// Broken returns why the record that a taken number has cannot be read; nil
 	// if there is none at all.
 	Broken(ctx context.Context, name string, version int) error
+}
+
+// Noter is a Recaller that lets something be added to what it keeps.
+type Noter interface {
+	// Note sets one key of a version's sidecar, as the caller.
+	Note(ctx context.Context, name string, version int, key string, value any) error
+}
+
+// RecordContent looks at the whole of a version's data, however large, and records
+// what it is now, for Verify to compare it with.
+func (t *Tree) RecordContent(ctx context.Context, name string, n int) error {
+	k, ok := t.src.(Noter)
+	if !ok {
+		return fmt.Errorf("the store keeps nothing of %s:v%d beside its record: %w", name, n, syscall.EOPNOTSUPP)
+	}
+	v, err := t.withBase(ctx, name, n)
+	if err != nil {
+		return err
+	}
+	c, err := t.content(ctx, v, 0, verifyEntries)
+	if err != nil {
+		return err
+	}
+	if c.partial {
+		return fmt.Errorf("%s has more than %d files: %w", v, verifyEntries, syscall.EFBIG)
+	}
+	o := c.object()
+	o.Set("recorded_at", t.opt.Now().UTC().Format(time.RFC3339))
+	return k.Note(ctx, name, n, "data", o)
 }
 
 // Verdict is what Verify finds.
@@ -156,9 +186,9 @@ func (t *Tree) compare(ctx context.Context, r *Verified, v *Version, logged *con
 	case r.State != "":
 		return r.is(r.State, what...)
 	case logged == nil:
-		return r.is(Unknown, "it is there; what it was when it was logged is not recorded")
+		return r.is(Unknown, "it is there; what it was when it was logged is not recorded (verify --record records what it is now)")
 	case logged.partial:
-		return r.is(Unknown, "it is the directory that was logged, with the same names in it; the rest was too much to record")
+		return r.is(Unknown, "it is the directory that was logged, with the same names in it; the rest was too much to record (verify --record does)")
 	}
 	return r.is(OK)
 }

@@ -20,8 +20,9 @@ import (
 
 // verifyFlags are verify's own.
 type verifyFlags struct {
-	watch bool
-	every time.Duration
+	watch  bool
+	record bool
+	every  time.Duration
 }
 
 func (a *app) verifyCmd() *cobra.Command {
@@ -36,7 +37,8 @@ the store; no mount is needed, and no data is read.
 
   ok           the data is what was logged
   unknown      it is there, and nothing was recorded to compare it with: versions that
-               upstream's own code logged, and directories too large to look at then
+               upstream's own code logged, and directories too large to look at then;
+               --record looks at them now
   missing      it is gone, or was moved
   changed      it is another directory, or other files are in it
   broken       the record cannot be read
@@ -60,16 +62,17 @@ It exits with 1 if anything is missing, changed, broken or unreachable.`,
 				}
 				return a.verifyWatch(c.Context(), k, plain, f.every)
 			}
-			return a.verifyOnce(c.Context(), k, plain)
+			return a.verifyOnce(c.Context(), k, plain, f.record)
 		},
 	}
 	c.Flags().BoolVar(&f.watch, "watch", false, "go on, and print what changes; until SIGINT or SIGTERM")
+	c.Flags().BoolVar(&f.record, "record", false, "record what unknown versions hold now, to be compared with from then on")
 	c.Flags().DurationVar(&f.every, "every", 10*time.Minute, "how often to look, with --watch")
 	return c
 }
 
-func (a *app) verifyOnce(ctx context.Context, k *core, refs []string) error {
-	found, err := a.verify(ctx, k, refs)
+func (a *app) verifyOnce(ctx context.Context, k *core, refs []string, record bool) error {
+	found, err := a.verify(ctx, k, refs, record)
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (a *app) verifyWatch(ctx context.Context, k *core, refs []string, every tim
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		found, err := a.verify(ctx, k, refs)
+		found, err := a.verify(ctx, k, refs, false)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -141,8 +144,9 @@ func (a *app) printChange(v *resolver.Verified) error {
 	return err
 }
 
-// verify looks at all versions that refs name; none is all there are.
-func (a *app) verify(ctx context.Context, k *core, refs []string) ([]*resolver.Verified, error) {
+// verify looks at all versions that refs name; none is all there are. With record
+// it records the content of those that cannot be compared with anything.
+func (a *app) verify(ctx context.Context, k *core, refs []string, record bool) ([]*resolver.Verified, error) {
 	p := startProgress(a.err, "versions verified")
 	defer p.end()
 	todo, err := k.versionsOf(ctx, refs)
@@ -160,6 +164,13 @@ func (a *app) verify(ctx context.Context, k *core, refs []string) ([]*resolver.V
 		wg.Go(func() {
 			defer func() { <-slots }()
 			found[i] = k.tree.Verify(ctx, v.name, v.n)
+			if record && found[i].State == resolver.Unknown {
+				if err := k.tree.RecordContent(ctx, v.name, v.n); err != nil {
+					found[i].What = append(found[i].What, "not recorded: "+oneLine(err))
+				} else {
+					found[i] = k.tree.Verify(ctx, v.name, v.n)
+				}
+			}
 			p.add()
 		})
 	}
