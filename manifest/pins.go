@@ -58,6 +58,9 @@ func (d *Dir) Pins() *Pins {
 // OpenPins returns the snapshots kept below a state directory, for stores that
 // refuse them: in snapshots/HASH, of the store's root.
 func OpenPins(state, root string, local *store.Local, log *slog.Logger) *Pins {
+	if log == nil {
+		log = slog.Default()
+	}
 	sum := sha256.Sum256([]byte(root))
 	top := filepath.Join(state, "snapshots")
 	p := &Pins{dir: filepath.Join(top, hex.EncodeToString(sum[:8])), step: func(string) {}, log: log}
@@ -242,6 +245,7 @@ func (p *Pins) Move(ctx context.Context, id, name, alias string, v int, forward 
 		if now, err := p.read(dir, id, file); err == nil && (now.Version == v || forward && now.Version > v) {
 			return struct{}{}, nil
 		}
+		p.step("pin compared")
 		t, err := p.write(dir, id, file, text, v)
 		if err != nil {
 			return struct{}{}, err

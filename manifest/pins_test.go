@@ -126,6 +126,25 @@ func TestMoveAndUnpin(t *testing.T) {
 	wg.Wait()
 	pin, err = p.Pinned(bg, id, "m", Latest)
 	wantPin(t, "forty movers", pin, err, 40)
+	// A mover that has looked, and a higher one that comes before it has written.
+	other, done := openT(t, filepath.Dir(filepath.Dir(filepath.Dir(dir)))).Pins(), make(chan error, 1)
+	p.step = func(string) {
+		p.step = func(string) {}
+		go func() { done <- other.Move(bg, id, "m", Latest, 50, true) }()
+		select {
+		case err := <-done:
+			done <- err
+		case <-time.After(200 * time.Millisecond): // it waits
+		}
+	}
+	if err := errors.Join(p.Move(bg, id, "m", Latest, 45, true), <-done); err != nil {
+		t.Error(err)
+	}
+	pin, err = p.Pinned(bg, id, "m", Latest)
+	wantPin(t, "two movers", pin, err, 50)
+	if err := p.Unpin(bg, id, "m", ""); err != nil {
+		t.Error(err)
+	}
 	for _, u := range []struct{ name, alias string }{{"a/b", "prod"}, {"a/b", ""}, {"", ""}} {
 		if err := p.Unpin(bg, id, u.name, u.alias); err != nil {
 			t.Errorf("Unpin(%q, %q): %v", u.name, u.alias, err)
