@@ -36,14 +36,14 @@ func (s *site) machine(name string) *machine {
 // ranks start count processes of a job there, which wait for the file go and then
 // resolve latest again and again until stop is there; each prints what it saw.
 func (m *machine) ranks(count, uid int, job, env string) (results func() []string) {
-	const script = `while ! [ -e "$1/go" ]; do sleep 0.01; done
+	const script = `while ! [ -e "$1/go" ]; do sleep 0.01; done; sleep "$4"
 		first=$(readlink "$2/m/latest"); echo "$first"
 		while ! [ -e "$1/stop" ]; do readlink "$2/m/latest"; sleep 0.1; done
 		readlink "$2/m/latest"; readlink "$2/.snapshot/` + "$3" + `/m/latest"; cat "$2/.fields/m/latest/version"`
 	var wg sync.WaitGroup
 	out := make([]string, count)
 	for i := range count {
-		cmd := m.command(uid, "sh", "-uc", script, "sh", m.s.Base, m.mnt, fmt.Sprintf("%d.%s", uid, job))
+		cmd := m.command(uid, "sh", "-uc", script, "sh", m.s.Base, m.mnt, fmt.Sprintf("%d.%s", uid, job), fmt.Sprintf("0.%02d", i%8))
 		cmd.Env = append(cmd.Env, env)
 		wg.Go(func() {
 			b, err := cmd.CombinedOutput()
@@ -92,6 +92,11 @@ func TestOneLatestPerJob(t *testing.T) {
 				}
 				logged <- err
 			}()
+			// The ranks begin in the middle of it, within a tenth of a second.
+			eventually(t, comeback+comeback, "some versions are logged", func() error {
+				_, err := os.Stat(fmt.Sprintf("%s/m/v%d", s.Root, min(10, versions)))
+				return err
+			})
 			writeFile(t, s.Base+"/go", "")
 			must(t, <-logged)
 			// Bob, in the same environment, while alice's ranks read.
@@ -108,6 +113,9 @@ func TestOneLatestPerJob(t *testing.T) {
 			}
 			if len(seen) != 1 {
 				t.Fatalf("the ranks of one job saw %v", seen)
+			}
+			if seen[newest] > 0 {
+				t.Logf("all versions were logged before the first rank looked")
 			}
 			if bobs != newest {
 				t.Errorf("bob sees %s, want the newest, %s: alice's pin is %v", bobs, newest, seen)

@@ -141,3 +141,35 @@ cache_size = "1G"
 		t.Errorf("warnings %q, want one about cache_size", got.Warnings)
 	}
 }
+
+// TestSnapshotKeys decodes snapshot and state_root. A dotlist is YAML, where off is false.
+func TestSnapshotKeys(t *testing.T) {
+	for _, c := range []struct{ text, arg, snapshot, state, err string }{
+		{"", "", "", "", ""},
+		{`snapshot = "job"`, "", "job", "", ""},
+		{`snapshot = "off"`, "", "off", "", ""},
+		{"", "artifactfs.snapshot=off", "off", "", ""},
+		{`snapshot = "off"`, "artifactfs.snapshot=job", "job", "", ""},
+		{`snapshot = "rank"`, "", "", "", "neither job nor off"},
+		{`state_root = "/lustre/state/"`, "", "", "/lustre/state", ""},
+		{`state_root = "~/state"`, "", "", "/home/u/state", ""},
+		{`state_root = "state"`, "", "", "", "not an absolute path"},
+		{`state_root = 3`, "", "", "", "not an absolute path"},
+	} {
+		var args []string
+		if c.arg != "" {
+			args = append(args, c.arg)
+		}
+		got, err := load(t, "[artifactfs]\n"+c.text+"\n", args...)
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v, want %q", c.text, err, c.err)
+			}
+		case err != nil:
+			t.Errorf("%s %s: %v", c.text, c.arg, err)
+		case got.Snapshot != c.snapshot || got.StateRoot != c.state || len(got.Warnings) > 0:
+			t.Errorf("%s %s: %q, %q, %q; want %q, %q", c.text, c.arg, got.Snapshot, got.StateRoot, got.Warnings, c.snapshot, c.state)
+		}
+	}
+}
