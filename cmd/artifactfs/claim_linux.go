@@ -16,7 +16,7 @@ func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func
 			return nil, false, nil, err
 		}
 	}
-	for range 100 {
+	for try := range 100 {
 		lk, ok, err := lock(s.Dir)
 		if err != nil {
 			settle(false)
@@ -30,8 +30,14 @@ func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func
 			return lk, false, settle, nil
 		}
 		// Somebody has it, who is mounting, serving, or just about to end.
-		if old, err := findState(s.Dir); err == nil && check(s.Dir) == serving {
-			return nil, true, nil, a.alreadyMounted(old, s)
+		if old, err := findState(s.Dir); err == nil {
+			switch now := check(s.Dir); {
+			case now == serving:
+				return nil, true, nil, a.alreadyMounted(old, s)
+			case now == notMounted && alive(old.Daemon) && try > 20:
+				// umount(8) has taken it away here, and other mount namespaces have it.
+				old.letGo()
+			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

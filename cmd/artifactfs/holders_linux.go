@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 // holder is a process that keeps a mount busy.
@@ -38,6 +40,28 @@ func holders(dir string, except ...int) []holder {
 		}
 	}
 	slices.SortFunc(out, func(a, b holder) int { return cmp.Compare(a.PID, b.PID) })
+	return out
+}
+
+// elsewhere finds who has a mount's file system mounted in another mount
+// namespace than ours: one process of each.
+func elsewhere(m *mountinfo.Info) []string {
+	own, _ := os.Readlink("/proc/self/ns/mnt")
+	seen := map[string]bool{own: true, "": true}
+	dev := fmt.Sprintf(" %d:%d ", m.Major, m.Minor)
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	var out []string
+	for _, p := range procs {
+		ns, _ := os.Readlink(p + "/ns/mnt")
+		if seen[ns] {
+			continue
+		}
+		seen[ns] = true
+		if table, _ := os.ReadFile(p + "/mountinfo"); strings.Contains(string(table), dev) {
+			comm, _ := os.ReadFile(p + "/comm")
+			out = append(out, fmt.Sprintf("pid %s (%s)", filepath.Base(p), strings.TrimSpace(string(comm))))
+		}
+	}
 	return out
 }
 

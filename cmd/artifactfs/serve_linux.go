@@ -61,12 +61,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 	}
 	s.Daemon = os.Getpid()
 	s.LogFile = m.logFile
-	defer func() {
-		if s.current() {
-			_ = os.Remove(s.lockFile())
-		}
-		s.remove()
-	}()
+	defer s.letGo()
 	d := newDaemon(s, out)
 	d.foreground = true
 	return d.serve(ctx, func() {
@@ -155,28 +150,23 @@ func ended(srv *fs.Server) <-chan struct{} {
 // leave waits for what is still open in the mounts that reloads took over from.
 // Meanwhile the mount point is free for another.
 func (d *daemon) leave() {
-	if d.s.current() {
-		_ = os.Remove(d.s.lockFile())
-	}
-	d.s.remove()
+	d.s.letGo()
 	d.older.Wait()
 }
 
 // unmount takes the mount away. What is still open in it loses us a moment later:
 // whoever sent the signal wants the process gone.
 func (d *daemon) unmount(srv *fs.Server, gone <-chan struct{}) {
-	if err := srv.Unmount(); err == nil {
-		<-gone
-		return
+	if err := srv.Unmount(); err != nil {
+		for _, h := range holders(d.s.Dir) {
+			d.log.Warn("still in use", "pid", h.PID, "command", h.Command, "what", h.What)
+		}
+		if err := srv.Detach(); err != nil {
+			d.log.Error("cannot detach", "err", err)
+			return
+		}
 	}
-	for _, h := range holders(d.s.Dir) {
-		d.log.Warn("still in use", "pid", h.PID, "command", h.Command, "what", h.What)
-	}
-	if err := srv.Detach(); err != nil {
-		d.log.Error("cannot detach", "err", err)
-		return
-	}
-	select {
+	select { // other mount namespaces may have it for ever
 	case <-gone:
 	case <-time.After(time.Second):
 	}

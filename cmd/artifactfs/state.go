@@ -185,6 +185,15 @@ func (s *state) remove() {
 	}
 }
 
+// letGo frees the mount point, for another mount, from a daemon that lives on: no
+// supervisor starts it again.
+func (s *state) letGo() {
+	if s.current() {
+		_ = os.Remove(s.lockFile())
+	}
+	s.remove()
+}
+
 // current says whether the state file is still this mount's: umount --lazy takes
 // it away, and mount --replace writes another.
 func (s *state) current() bool {

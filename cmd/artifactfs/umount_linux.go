@@ -59,7 +59,7 @@ func (a *app) umount(where string, u umountFlags) error {
 	case u.lazy:
 		err = lazyOff(dir, s)
 	default:
-		err = orderlyOff(dir, s)
+		err = a.orderlyOff(dir, s)
 	}
 	if err != nil {
 		return err
@@ -81,7 +81,11 @@ func notMountedError(dir, top string) error {
 }
 
 // orderlyOff unmounts what nobody uses, and tells who does otherwise.
-func orderlyOff(dir string, s *state) error {
+func (a *app) orderlyOff(dir string, s *state) error {
+	before, err := fs.Top(dir)
+	if err != nil {
+		return err
+	}
 	for try := range 100 {
 		switch check(dir) {
 		case serving:
@@ -114,13 +118,29 @@ func orderlyOff(dir string, s *state) error {
 			}
 			// The daemon ends by itself after an unmount, and its supervisor
 			// with it. One without a daemon has to be told.
-			if now, err := readState(s.file); err == nil && !alive(now.Daemon) {
+			switch now, err := readState(s.file); {
+			case err == nil && !alive(now.Daemon):
 				stop(now)
+			case err == nil && before != nil && try > 50:
+				if who := elsewhere(before); len(who) > 0 || try > 90 {
+					a.stillServes(dir, now, who)
+					return nil
+				}
 			}
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	return fmt.Errorf("umount %s: its processes do not end; artifactfs umount --force %s", dir, dir)
+}
+
+// stillServes lets the mount point go, for another mount, and leaves the daemon
+// to those who have this one too: what is mounted in a container stays there.
+func (a *app) stillServes(dir string, s *state, who []string) {
+	if len(who) == 0 {
+		who = []string{"some without a process, or that only root can see"}
+	}
+	fmt.Fprintf(a.err, "artifactfs: %s is unmounted here; its daemon, pid %d, goes on for other mount namespaces: %s\n", dir, s.Daemon, strings.Join(who, ", "))
+	s.letGo()
 }
 
 // unmountAll unmounts what is bound in a mount, and the mount.
@@ -163,8 +183,7 @@ func busyError(dir string, by []holder) error {
 // have something open. Without its state file the supervisor starts no other.
 func lazyOff(dir string, s *state) error {
 	if s != nil {
-		_ = os.Remove(s.lockFile())
-		s.remove()
+		s.letGo()
 	}
 	if check(dir) == dead {
 		stop(s)
