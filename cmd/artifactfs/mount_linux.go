@@ -117,6 +117,9 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 	if err := mayShare(s); err != nil {
 		return err
 	}
+	if err := covers(dir, cfg); err != nil {
+		return err
+	}
 	if m.fake {
 		return mountable(dir)
 	}

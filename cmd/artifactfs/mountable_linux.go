@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,20 @@ func mountable(dir string) error {
 	}
 	if err := unix.Access(dir, unix.W_OK); err != nil {
 		return fmt.Errorf("mount %s: %w: a user can mount only over a directory of their own", dir, err)
+	}
+	return nil
+}
+
+// covers refuses a mount point that would hide what the mount is made of. Paths are
+// compared as they are written: a store that hangs must not be looked at.
+func covers(dir string, cfg *config.Config) error {
+	if cfg.Root != "" && below(filepath.Clean(cfg.Root), dir) {
+		return fmt.Errorf("mount %s: the store %s would be hidden below it; mount at another directory", dir, cfg.Root)
+	}
+	for _, r := range cfg.DataRoots {
+		if below(filepath.Clean(r), dir) {
+			return fmt.Errorf("mount %s: the data root %s would be hidden below it; mount at another directory", dir, r)
+		}
 	}
 	return nil
 }
