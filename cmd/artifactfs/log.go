@@ -79,6 +79,9 @@ func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) (*man
 	} else if _, ok := o.Get("path"); !ok {
 		return nil, usagef("log expects a name and a path, or a path in --json-file")
 	}
+	if hasIteration && l.typ != "" && l.typ != "model" {
+		return nil, usagef("--iteration makes this a checkpoint, of type model, and --type says %s; a field of that type is --set iteration=%d", l.typ, l.iteration)
+	}
 	if l.typ != "" {
 		o.Set("type", l.typ)
 	}
