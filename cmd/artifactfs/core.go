@@ -152,6 +152,21 @@ func (c *core) status(context.Context) *statusDoc {
 	return doc
 }
 
+// hide drops the versions whose records the caller cannot read: their names and
+// paths are not to be learnt here either. Those that cannot be asked about in time
+// are among them.
+func (c *core) hide(ctx context.Context, doc *statusDoc) {
+	if c.dir == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	doc.Versions = slices.DeleteFunc(doc.Versions, func(v *versionStatus) bool {
+		_, err := c.dir.Manifest(ctx, v.Name, v.Version)
+		return err != nil
+	})
+}
+
 // warn adds what is odd about the versions in use: a latest that had to be
 // guessed, a retired version that is still read. A store that does not answer at
 // once is left alone: the status is most wanted then.

@@ -112,6 +112,9 @@ func (d *daemon) status(ctx context.Context) any {
 	if why := d.alone.Load(); why != nil {
 		doc.Warnings = append(doc.Warnings, (*why).Error())
 	}
+	if !seesAll(ctx) {
+		c.hide(ctx, doc)
+	}
 	c.warn(ctx, doc)
 	if c.dir != nil {
 		c.job(ctx, doc)

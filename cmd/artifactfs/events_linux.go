@@ -98,11 +98,17 @@ func (e *events) keep(name string, r slog.Record) {
 	e.lines = append(e.lines, event{name, b})
 }
 
+// seesAll says whether the caller may know of every artifact: root and who
+// mounted may.
+func seesAll(ctx context.Context) bool {
+	c, ok := store.CallerOf(ctx)
+	return !ok || c.UID == 0 || int(c.UID) == os.Geteuid()
+}
+
 // text is what .artifactfs/events shows, the oldest first: all of it to root and
 // to who mounted.
 func (e *events) text(ctx context.Context) []byte {
-	c, ok := store.CallerOf(ctx)
-	all := !ok || c.UID == 0 || int(c.UID) == os.Geteuid()
+	all := seesAll(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var b bytes.Buffer

@@ -172,7 +172,7 @@ func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
 		return err
 	}
 	s.LogFile = logName
-	logTo, err := os.OpenFile(logName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	logTo, err := os.OpenFile(logName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640) // it names artifacts that not every user may know of
 	if err != nil {
 		return fmt.Errorf("log file: %w; name another with --log-file", err)
 	}

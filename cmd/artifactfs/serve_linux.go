@@ -52,7 +52,7 @@ func (a *app) serveCmd() *cobra.Command {
 func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *os.File) error {
 	out := os.Stderr
 	if m.logFile != "" {
-		f, err := os.OpenFile(m.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		f, err := os.OpenFile(m.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640) // it names artifacts that not every user may know of
 		if err != nil {
 			return fmt.Errorf("log file: %w", err)
 		}
