@@ -50,6 +50,8 @@ type binder struct {
 	ended bool
 	bound map[version]*bound
 	again map[version]time.Time // when a version may be asked for again
+
+	records bool // are being checked
 }
 
 type version struct {
@@ -106,6 +108,9 @@ func (b *binder) bind(ctx context.Context, v version) error {
 	}
 	if err == nil {
 		err = b.tree.RecheckBinding(ctx, bd, nil)
+	}
+	if err == nil {
+		err = b.tree.RecheckRecord(ctx, bd, nil)
 	}
 	if err == nil {
 		err = b.attach(ctx, bd, b.root)

@@ -43,7 +43,8 @@ func (b *binder) watch() {
 // check unbinds what must not be bound any more. Each bind is checked by itself:
 // one whose file system hangs must not keep the others waiting.
 func (b *binder) check() {
-	if b.empty() {
+	all := b.all() // before it is looked what is mounted: one that comes later is not missed
+	if len(all) == 0 {
 		return
 	}
 	if err := b.own.Do(b.mine); err != nil {
@@ -58,7 +59,11 @@ func (b *binder) check() {
 	round := &store.Round{}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, bd := range b.bound {
+	if !b.records {
+		b.records = true
+		b.tasks.Go(func() { b.checkRecords(all) })
+	}
+	for _, bd := range all {
 		if bd.checking {
 			continue
 		}
@@ -75,10 +80,28 @@ func (b *binder) check() {
 	}
 }
 
-func (b *binder) empty() bool {
+// checkRecords asks the store for what is bound, by itself and one after the other:
+// when it hangs, the data is still to be checked.
+func (b *binder) checkRecords(all []*bound) {
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.records = false
+	}()
+	round := &store.Round{}
+	for _, bd := range all {
+		b.act(bd, b.tree.RecheckRecord(b.ctx, bd.Binding, round))
+		if b.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// all returns what is bound.
+func (b *binder) all() []*bound {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.bound) == 0
+	return slices.Collect(maps.Values(b.bound))
 }
 
 // mine returns nil while the mount is ours: another daemon may have taken over.
@@ -92,13 +115,23 @@ func (b *binder) mine() error {
 
 // judge acts on a check's outcome.
 func (b *binder) judge(bd *bound, why error) {
+	b.mu.Lock()
+	bd.checking = false
+	b.mu.Unlock()
+	b.act(bd, why)
+}
+
+// act unbinds what must not be bound any more.
+func (b *binder) act(bd *bound, why error) {
+	if why == nil || transient(why) {
+		return
+	}
 	b.table.Lock()
 	defer b.table.Unlock()
 	b.mu.Lock()
-	bd.checking = false
 	gone := b.bound[version{bd.Name, bd.N}] != bd || b.ended
 	b.mu.Unlock()
-	if gone || why == nil || transient(why) {
+	if gone {
 		return
 	}
 	if err := b.unbind(bd, unix.MNT_DETACH, why.Error()); err != nil {

@@ -53,6 +53,7 @@ type Dir struct {
 
 	records   *recordCache
 	verdicts  *lru.Cache[verdict, time.Time] // who was able to read which record when
+	publics   *lru.Cache[recordKey, public]  // which records everybody may read
 	artifacts *lru.Cache[string, *artifact]
 	prefixes  *lru.Cache[string, *nameList]
 	swept     *lru.Cache[string, time.Time]
@@ -91,6 +92,7 @@ func OpenDir(root string, o *DirOptions) (*Dir, error) {
 	d.step, d.patience = func(string) {}, lockPatience
 	d.records = newRecordCache()
 	d.verdicts, _ = lru.New[verdict, time.Time](maxVerdicts)
+	d.publics, _ = lru.New[recordKey, public](maxVerdicts)
 	d.artifacts, _ = lru.New[string, *artifact](maxArtifacts)
 	d.prefixes, _ = lru.New[string, *nameList](64)
 	d.swept, _ = lru.New[string, time.Time](1024)

@@ -23,6 +23,7 @@ type cachedRecord struct {
 	dir     fileID
 	until   time.Time // zero: for ever
 	visible bool      // there is a manifest.json to be asked whether a caller may read it
+	partial bool      // its reader may not read metadata.json: another may
 	cost    int64
 }
 
@@ -87,8 +88,10 @@ func (d *Dir) Manifest(ctx context.Context, name string, v int) (*Record, error)
 	if err != nil {
 		return nil, d.noRecord(ctx, key, err)
 	}
-	d.records.put(key, c)
-	d.read(ctx, key)
+	if !c.partial {
+		d.records.put(key, c)
+		d.read(ctx, key)
+	}
 	return c.rec, nil
 }
 
@@ -120,6 +123,11 @@ func (d *Dir) check(key recordKey, c cachedRecord) (bool, error) {
 		return false, d.rootThere()
 	}
 	_, err := openStat(c.rec.Dir + "/manifest.json")
+	if err == nil && c.rec.RawMeta != nil {
+		if _, err := openStat(c.rec.Dir + "/metadata.json"); errors.Is(err, fs.ErrPermission) {
+			return false, nil // to be read again, as this caller
+		}
+	}
 	if err == nil {
 		var id fileID
 		if id, err = identify(c.rec.Dir); err == nil {

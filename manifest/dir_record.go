@@ -60,6 +60,10 @@ func (d *Dir) loadVersion(name string, v int) (cachedRecord, error) {
 	}
 	c := cachedRecord{rec: rec, dir: id, visible: true}
 	if rec.RawMeta == nil {
+		_, err := openStat(dir + "/metadata.json")
+		c.partial = errors.Is(err, fs.ErrPermission)
+	}
+	if rec.RawMeta == nil {
 		// Upstream writes metadata.json second: it may be about to come.
 		c.until = time.Now().Add(d.ttlOr1s())
 	}

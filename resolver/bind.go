@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -48,8 +49,8 @@ func (b *Binding) Path() string { return b.Name + "/" + manifest.Version(b.N).St
 // Bindable returns the binding of a version, or why there is none. It looks at
 // what takes no time; WalkBinding does the rest. It asks as this process, not as a caller.
 func (t *Tree) Bindable(ctx context.Context, name string, n int) (*Binding, error) {
-	if !t.public(ctx, name) {
-		return nil, fmt.Errorf("not every user may search the store's directory of %s", name)
+	if err := t.openToAll(ctx, name, n, nil); err != nil {
+		return nil, err
 	}
 	v, err := t.withBase(ctx, name, n)
 	if err != nil {
@@ -85,6 +86,42 @@ func (t *Tree) RecheckBinding(ctx context.Context, b *Binding, round *store.Roun
 		return fmt.Errorf("something is mounted at %s", p)
 	}
 	return nil
+}
+
+// RecheckRecord returns nil unless b's record is certain to be gone, to name other
+// data, or to be no longer for everybody. A store that does not answer says nothing.
+func (t *Tree) RecheckRecord(ctx context.Context, b *Binding, round *store.Round) error {
+	if err := t.openToAll(ctx, b.Name, b.N, round); err != nil && !ofSystem(err) {
+		return err
+	}
+	v, err := t.version(ctx, b.Name, b.N)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return err
+	case err == nil && v.Base != "" && v.Base != b.Real:
+		return fmt.Errorf("%s is at %s now", v, v.Base)
+	case err == nil && v.Base == "": // another record, or long not asked for
+		if v, err = t.withBase(ctx, b.Name, b.N); err == nil && v.Base != b.Real {
+			return fmt.Errorf("%s is at %s now", v, v.Base)
+		}
+	}
+	return nil
+}
+
+// openToAll returns nil if every user may read the record of a version.
+func (t *Tree) openToAll(ctx context.Context, name string, n int, round *store.Round) error {
+	if s, ok := t.src.(Scoped); ok {
+		if err := s.OpenToAll(ctx, name, n, round); err != nil {
+			return fmt.Errorf("the record of %s:%v: %w", name, manifest.Version(n), err)
+		}
+	}
+	return nil
+}
+
+// ofSystem reports whether a system call failed.
+func ofSystem(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // WalkBinding reads all directories of b and returns why it must not be bound: a link

@@ -153,9 +153,9 @@ func (d *dataDir) keyOf(dev, ino uint64) string {
 }
 
 // valid is how long the kernel may keep what lies in dir: it lets any user walk
-// what one has looked up, so only where all may search.
+// what one has looked up, so only where all may search, and read the record.
 func (d *dataDir) valid(ctx context.Context, dir string) time.Duration {
-	if d.t.data.Searchable(ctx, dir) {
+	if d.v.public && d.t.data.Searchable(ctx, dir) {
 		return long
 	}
 	return 0

@@ -127,7 +127,7 @@ func (d *fieldDir) valid(ctx context.Context) time.Duration {
 	if v, err := d.t.version(ctx, d.name, d.n); err != nil || v.Record.Meta == nil {
 		return 0
 	}
-	return d.t.kept(ctx, d.name)
+	return d.t.keptVersion(ctx, d.name, d.n)
 }
 
 func (d *fieldDir) Lookup(ctx context.Context, name string) (Entry, error) {

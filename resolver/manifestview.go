@@ -182,7 +182,7 @@ func (d *recordDir) key() string { return d.name + "/" + manifest.Version(d.n).S
 func (d *recordDir) path() string { return manifestPath + "/" + d.key() }
 
 func (d *recordDir) Stat(ctx context.Context) (Entry, error) {
-	return d.t.dirEntry(d, d.path(), d.t.kept(ctx, d.name)), nil
+	return d.t.dirEntry(d, d.path(), d.t.keptVersion(ctx, d.name, d.n)), nil
 }
 
 // files returns what the version holds; nothing while it has no manifest.json.
@@ -198,7 +198,7 @@ func (d *recordDir) files(ctx context.Context) ([]Entry, []string, error) {
 	add := func(name string, b []byte) {
 		e := d.t.textEntry(&recordText{d, name}, d.path()+"/"+name, len(b))
 		if v.Record.Meta != nil {
-			e.Valid = d.t.kept(ctx, d.name)
+			e.Valid = d.t.keptVersion(ctx, d.name, d.n)
 		}
 		names, entries = append(names, name), append(entries, e)
 	}

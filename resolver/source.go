@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 
+	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -77,6 +78,13 @@ type Scoped interface {
 	// Public reports whether every user gets the same answers about name, so
 	// that the kernel may keep them for all; "" is the root.
 	Public(ctx context.Context, name string) bool
+
+	// PublicVersion reports the same of one version's record.
+	PublicVersion(ctx context.Context, name string, version int) bool
+
+	// OpenToAll is PublicVersion asked anew, and says why not. An error that wraps
+	// a system's is no answer. Checks of one round share what they find.
+	OpenToAll(ctx context.Context, name string, version int, round *store.Round) error
 }
 
 // Refresher is a Source that caches.

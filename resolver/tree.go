@@ -167,6 +167,21 @@ func (t *Tree) kept(ctx context.Context, name string) time.Duration {
 	return 0
 }
 
+// publicVersion reports whether every user may read a version's record: a writer's
+// umask may have kept it to itself in an artifact that everybody may list.
+func (t *Tree) publicVersion(ctx context.Context, name string, n int) bool {
+	s, ok := t.src.(Scoped)
+	return !ok || s.PublicVersion(ctx, name, n)
+}
+
+// keptVersion is how long what is made of a version's record may be kept.
+func (t *Tree) keptVersion(ctx context.Context, name string, n int) time.Duration {
+	if t.publicVersion(ctx, name, n) {
+		return long
+	}
+	return 0
+}
+
 func (t *Tree) attr(mode uint32, size int) store.Attr {
 	return store.Attr{
 		Mode: mode &^ t.opt.Umask, Nlink: 1, UID: t.opt.UID, GID: t.opt.GID, Size: int64(size),

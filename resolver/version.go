@@ -26,6 +26,8 @@ type Version struct {
 	file    string // the name in Base of the file that the record names, if it names one
 	spelled string // Base as the record spells it; "" if it does not
 
+	public bool // every user may read Record
+
 	light bool // Record lacks what its data does not depend on
 
 	iter string    // the iteration directory that is shown of a checkpoint
@@ -49,7 +51,7 @@ func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error
 	v := &Version{Name: name, N: n}
 	old, ok := t.shown.Get(v.key())
 	now := t.opt.Now()
-	if ok && !old.light && now.Sub(old.at) < recheck && t.public(ctx, name) {
+	if ok && !old.light && now.Sub(old.at) < recheck && old.public && t.publicVersion(ctx, name, n) {
 		return old, nil
 	}
 	r, err := t.src.Manifest(ctx, name, n)
@@ -60,6 +62,7 @@ func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error
 		*v = *old
 	}
 	v.Record, v.light, v.at = r, false, now
+	v.public = t.publicVersion(ctx, name, n)
 	if v.Base != "" {
 		t.shown.Add(v.key(), v.kept())
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"path"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +59,36 @@ func (l *Local) OpenToAll(ctx context.Context, real string, r *Round) error {
 		return struct{}{}, nil
 	}, nil)
 	return err
+}
+
+// ReadableByAll returns nil if every user may walk to a real regular file and read
+// it, and otherwise says what keeps whom out.
+func (l *Local) ReadableByAll(ctx context.Context, real string, r *Round) error {
+	if err := l.OpenToAll(ctx, path.Dir(real), r); err != nil {
+		return err
+	}
+	j, err := l.realJob(ctx, "stat", real)
+	if err != nil {
+		return err
+	}
+	j.creds = nil
+	_, err = do(ctx, l, j, func() (struct{}, error) { return struct{}{}, readableByAll(real) }, nil)
+	return err
+}
+
+func readableByAll(file string) error {
+	a, err := stat(file)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", file, err)
+	case a.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s: %w", file, errNotRegular)
+	case a.Mode&0o444 != 0o444:
+		return fmt.Errorf("not every user may read %s (mode %04o)", file, a.Mode&0o7777)
+	case hasACL(file):
+		return fmt.Errorf("%s has an access control list", file)
+	}
+	return nil
 }
 
 func openToAll(dir string) error {
