@@ -143,9 +143,9 @@ func readObject(in io.Reader, file string) (manifest.Object, error) {
 	return o, nil
 }
 
-// absolute makes a path absolute and leaves a URI as it is.
+// absolute makes a path absolute and leaves a URI as it is, and what is empty.
 func absolute(path string) (string, error) {
-	if manifest.IsURI(path) {
+	if manifest.IsURI(path) || path == "" { // "$OUT", unset, is not this directory
 		return path, nil
 	}
 	return filepath.Abs(path)
