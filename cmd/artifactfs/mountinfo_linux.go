@@ -126,6 +126,9 @@ func self(args ...string) *exec.Cmd {
 // canonical is dir as mountinfo has it: absolute, without links. A dead mount
 // cannot be looked into, so its own name is not followed.
 func canonical(dir string) (string, error) {
+	if dir == "" { // "$DIR", unset, is not this directory
+		return "", errors.New("the directory's name is empty")
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
