@@ -58,7 +58,7 @@ func (a *app) lsVersions(ctx context.Context, k *core, name string, l *manifest.
 
 func newVersionLine(name string, n int, l *manifest.Listing) versionLine {
 	v := versionLine{Name: name, Version: n, Retired: slices.Contains(l.Retired, n)}
-	if n == l.Latest {
+	if n == l.Latest && n > 0 { // 0 is none
 		v.Aliases = append(v.Aliases, manifest.Latest)
 	}
 	for alias, at := range l.Aliases {
@@ -82,7 +82,7 @@ func (a *app) printVersions(lines []versionLine, below []string, long bool) {
 		if v.Retired {
 			notes = append(notes, "retired")
 		}
-		row := []string{vN(v.Version), strings.Join(notes, ",")}
+		row := []string{manifest.Version(v.Version).String(), strings.Join(notes, ",")}
 		if long {
 			row = append(row, v.Type, v.Created, v.Producer, v.Path)
 		}
