@@ -48,3 +48,28 @@ func FuzzEnvTOML(f *testing.F) {
 		_, _ = Load(Options{File: file, Dir: dir, Env: func(string) (string, bool) { return "", false }})
 	})
 }
+
+// FuzzJob: nor does a job's YAML, laid over a file.
+func FuzzJob(f *testing.F) {
+	for _, s := range []string{
+		"artifacts: {wandb: no, manifest: {root: /a}}\n", "artifacts:\n  manifest:\n    root: ${run.base}/s\nrun: {base: /b}\n",
+		"defaults: [a, {b: c}, _self_, ../x]\n", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "a: &a {b: *a}\n", "<<: {artifacts: null}\n",
+		"? [1]\n: 2\n", "artifacts: !!binary aGk=\n", "--- 1\n--- 2\n", "artifacts: 1:20:30\n", "a: 0o17\nb: .inf\nc: 1e400\n",
+	} {
+		f.Add(s)
+	}
+	dir := f.TempDir()
+	file, job := filepath.Join(dir, "env.toml"), filepath.Join(dir, "job.yaml")
+	if err := os.WriteFile(file, []byte("[artifacts.manifest]\nroot = \"/store\"\n"), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(job, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(Options{File: file, Job: job, Dir: dir, Env: func(string) (string, bool) { return "", false }})
+		if err == nil && c.Root != "" && !filepath.IsAbs(c.Root) {
+			t.Errorf("root %q is not absolute", c.Root)
+		}
+	})
+}
