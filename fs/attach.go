@@ -5,8 +5,10 @@ package fs
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -90,13 +92,65 @@ func oldAt(dir string) (*old, error) {
 	if top == nil || top.FSType != Type {
 		return nil, nil
 	}
-	o := &old{id: top.ID}
+	return &old{top.ID, bindsIn(infos, top.ID, dir)}, nil
+}
+
+// bindsIn returns what is mounted in one of the mounts at dir.
+func bindsIn(infos []*mountinfo.Info, id int, dir string) (binds []string) {
 	for _, i := range infos {
-		if i.Parent == top.ID {
-			o.binds = append(o.binds, i.Mountpoint[len(dir)+1:])
+		if i.Parent == id && i.Mountpoint != dir {
+			binds = append(binds, i.Mountpoint[len(dir)+1:])
 		}
 	}
-	return o, nil
+	return binds
+}
+
+// shed is oldAt after it has made a stack of dead mounts as low as it can be. A
+// daemon that died between attaching its mount beneath a dead one and taking that
+// away left two, and nothing can be taken away from below another: so the upper
+// ones go as long as all that is bound in them is bound in the one below as well.
+func shed(dir string) (*old, error) {
+	for {
+		infos, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+		if err != nil {
+			return nil, err
+		}
+		top := onTop(infos, dir)
+		if top == nil {
+			return nil, nil
+		}
+		below := slices.IndexFunc(infos, func(i *mountinfo.Info) bool {
+			return i.ID == top.Parent && i.Mountpoint == dir && i.FSType == Type
+		})
+		if top.FSType != Type || below < 0 || !isDead(dir) {
+			return oldAt(dir)
+		}
+		kept := bindsIn(infos, infos[below].ID, dir)
+		for _, b := range bindsIn(infos, top.ID, dir) {
+			if !slices.Contains(kept, b) {
+				return oldAt(dir)
+			}
+		}
+		if err := detach(dir); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isDead reports whether the mount on top at dir has lost its daemon. One that
+// does not answer has not.
+func isDead(dir string) bool {
+	dead := make(chan bool, 1)
+	go func() {
+		var st unix.Statfs_t
+		dead <- unix.Statfs(dir, &st) == unix.ENOTCONN
+	}()
+	select {
+	case d := <-dead:
+		return d
+	case <-time.After(200 * time.Millisecond):
+		return false
+	}
 }
 
 // Top returns the mount that is on top at dir, nil if none is.

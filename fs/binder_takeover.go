@@ -4,6 +4,10 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,39 +19,52 @@ import (
 const tookOver = time.Second
 
 // takeOver binds in the new mount, whose root is mnt, what was bound in the one
-// that it takes over from. It looks only at what takes no time: the rest is
-// walked at the next check.
-func (b *binder) takeOver(mnt int, paths []string) {
-	ctx, cancel := context.WithTimeout(b.ctx, tookOver)
+// that it takes over from, and returns what it could not. It looks only at what
+// takes no time: the rest is walked at the next check. Unless attached, the mount
+// is in no directory yet; most kernels bind nothing in such a one (EINVAL).
+func (b *binder) takeOver(mnt int, paths []string, end time.Time, attached bool) (left []string) {
+	ctx, cancel := context.WithDeadline(b.ctx, end)
 	defer cancel()
+	level := slog.LevelDebug
+	if attached {
+		level = slog.LevelWarn // it is not tried again
+	}
 	open := func() (int, error) { return unix.FcntlInt(uintptr(mnt), unix.F_DUPFD_CLOEXEC, 0) }
-	found := make(chan *resolver.Binding, len(paths)) // never blocks who comes late
-	left := 0
+	type answer struct {
+		path string
+		bd   *resolver.Binding
+		err  error
+	}
+	found := make(chan answer, len(paths)) // never blocks who comes late
+	waiting := make(map[string]bool)
 	for _, p := range paths {
 		name, n, ok := resolver.ParseBinding(p)
 		if !ok {
 			continue
 		}
-		left++
+		waiting[p] = true
 		b.tasks.Go(func() {
 			bd, err := b.tree.Bindable(ctx, name, n)
-			if err != nil {
-				b.log.Warn("not bound again", "artifact", name, "version", n, "why", err)
-			}
-			found <- bd
+			found <- answer{p, bd, err}
 		})
 	}
-	for ; left > 0; left-- {
+	for len(waiting) > 0 {
 		select {
-		case bd := <-found:
-			if bd == nil {
-				continue
+		case a := <-found:
+			delete(waiting, a.path)
+			if a.err == nil {
+				a.err = b.attach(ctx, a.bd, open)
 			}
-			if err := b.attach(ctx, bd, open); err != nil {
-				b.log.Warn("not bound again", "artifact", bd.Name, "version", bd.N, "why", err)
+			if a.err != nil {
+				b.log.Log(ctx, level, "not bound again", "version", a.path, "why", a.err)
+				left = append(left, a.path)
+			}
+			if !attached && errors.Is(a.err, unix.EINVAL) {
+				return slices.AppendSeq(left, maps.Keys(waiting))
 			}
 		case <-ctx.Done():
-			return
+			return slices.AppendSeq(left, maps.Keys(waiting))
 		}
 	}
+	return left
 }

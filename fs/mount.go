@@ -130,16 +130,20 @@ func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.M
 	if err := own.Do(func() error { return s.mounted(d.mnt) }); err != nil {
 		return err
 	}
-	before, err := oldAt(s.dir)
+	before, err := shed(s.dir)
 	if err != nil {
 		return err
 	}
 	if before == nil {
 		return d.attach(s.dir)
 	}
+	end := time.Now().Add(tookOver)
+	if s.binds != nil { // best before it is anywhere: a death in between leaves nothing half done
+		before.binds = s.binds.takeOver(d.mnt, before.binds, end, false)
+	}
 	hidden := d.beneath(s.dir)
 	if hidden == nil {
-		s.takeOver(d, before) // while nobody sees it
+		s.takeOver(d, before, end) // before Linux 6.15; nobody sees it yet
 	}
 	if err := detachAll(s.dir, d.mnt); err != nil {
 		return err
@@ -148,14 +152,14 @@ func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.M
 		if err := d.attach(s.dir); err != nil {
 			return err
 		}
-		s.takeOver(d, before)
+		s.takeOver(d, before, end)
 	}
 	return nil
 }
 
-func (s *Server) takeOver(d *detached, before *old) {
-	if s.binds != nil && len(before.binds) > 0 {
-		s.binds.takeOver(d.mnt, before.binds)
+func (s *Server) takeOver(d *detached, before *old, end time.Time) {
+	if s.binds != nil {
+		s.binds.takeOver(d.mnt, before.binds, end, true)
 	}
 }
 

@@ -44,6 +44,7 @@ func (a *app) umount(where string, u umountFlags) error {
 	s, _ := findState(dir)
 	if s != nil && !s.held() {
 		s.remove() // of a mount that died with its supervisor
+		_ = os.Remove(s.lockFile())
 		s = nil
 	}
 	top, err := topMount(dir)
