@@ -5,6 +5,7 @@ package fs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -12,18 +13,24 @@ import (
 	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/manifest"
 )
 
-// failing is a source that answers EIO while a file is there.
+// failing is a source that answers EIO while a file is there, and nothing at all
+// while that says so.
 type failing struct {
 	*manifest.Dir
 	flag string
 }
 
 func (f failing) err() error {
-	if _, err := os.Stat(f.flag); err == nil {
+	text, err := os.ReadFile(f.flag)
+	if string(text) == "hang" {
+		select {}
+	}
+	if err == nil {
 		return syscall.EIO
 	}
 	return nil
@@ -141,4 +148,42 @@ func (m *mounted) rounds(t *testing.T) int64 {
 		t.Fatal(err)
 	}
 	return st.Size()
+}
+
+// A daemon that is killed while one of its own threads waits for an answer of its
+// own is gone: else nobody would learn that it died.
+func TestKilledWhileItAsksItself(t *testing.T) {
+	m := mount(t, "bind")
+	write(t, filepath.Join(filepath.Dir(m.dir), "fail"), "hang")
+	if err := m.daemon.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); !waitsForFUSE(m.daemon.Process.Pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Skip("/proc does not tell what threads wait for")
+		}
+	}
+	gone := make(chan error, 1)
+	if err := m.daemon.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { gone <- m.daemon.Wait() }()
+	select {
+	case <-gone:
+	case <-time.After(3 * time.Second):
+		t.Error("the daemon is not gone after kill -9")
+		unix.Unmount(m.dir, unix.MNT_FORCE) // ends that wait
+		<-gone
+	}
+}
+
+// waitsForFUSE says whether a thread of a process waits for a FUSE daemon.
+func waitsForFUSE(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
+	for _, f := range threads {
+		if wchan, _ := os.ReadFile(f); string(wchan) == "request_wait_answer" {
+			return true
+		}
+	}
+	return false
 }

@@ -78,5 +78,5 @@ func renew(root int, dir string) error {
 
 // unbindAt takes the mount at path below root away.
 func unbindAt(root int, path string, flags int) error {
-	return unix.Unmount(fmt.Sprintf("/proc/self/fd/%d/%s", root, path), flags|unix.UMOUNT_NOFOLLOW)
+	return unix.Unmount(fmt.Sprintf("/proc/thread-self/fd/%d/%s", root, path), flags|unix.UMOUNT_NOFOLLOW)
 }

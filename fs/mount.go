@@ -127,6 +127,7 @@ func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.M
 	if err := s.serve(raw, fmt.Sprintf("/dev/fd/%d", d.dev), opts); err != nil {
 		return err
 	}
+	own.Connected(d.dev)
 	if err := own.Do(func() error { return s.mounted(d.mnt) }); err != nil {
 		return err
 	}

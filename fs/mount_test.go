@@ -49,9 +49,15 @@ func serve(dir, root, lane string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
+	look := make(chan os.Signal, 1)
+	signal.Notify(look, syscall.SIGUSR2)
+	fmt.Println("ready")
+	go func() {
+		<-look
+		s.Look(dir + "/other")
+	}()
 	go func() {
 		for n := 1; ; n++ {
 			<-signals

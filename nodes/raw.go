@@ -3,8 +3,6 @@
 package nodes
 
 import (
-	"runtime"
-	"sync"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -30,43 +28,6 @@ func Wrap(inner fuse.RawFileSystem, pass *Passthrough, own *Own) fuse.RawFileSys
 		own = &Own{}
 	}
 	return &raw{RawFileSystem: inner, pid: unix.Getpid(), pass: pass, threads: own}
-}
-
-// Own lets threads of the daemon walk its mount, as attaching something in it
-// takes. The zero value is ready; it may be used concurrently.
-type Own struct {
-	mu      sync.Mutex // guards threads
-	threads map[int]bool
-}
-
-// Do runs fn on a thread whose requests are answered. It must not be called from
-// a request's handler, which would wait for itself.
-func (o *Own) Do(fn func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	tid := unix.Gettid()
-	o.set(tid, true)
-	defer o.set(tid, false)
-	return fn()
-}
-
-func (o *Own) set(tid int, may bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.threads == nil {
-		o.threads = make(map[int]bool)
-	}
-	if may {
-		o.threads[tid] = true
-	} else {
-		delete(o.threads, tid)
-	}
-}
-
-func (o *Own) may(tid int) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.threads[tid]
 }
 
 func (r *raw) Init(s *fuse.Server) {
