@@ -406,9 +406,12 @@ func TestReplaceMount(t *testing.T) {
 		}
 		return nil
 	})
-	if got := s.processes(); len(got) != 2 {
-		t.Errorf("processes %v, want one daemon and one supervisor", got)
-	}
+	eventually(t, comeback, "its supervisor too", func() error { // which outlives it by a moment
+		if got := s.processes(); len(got) != 2 {
+			return fmt.Errorf("processes %v, want one daemon and one supervisor", got)
+		}
+		return nil
+	})
 	// One that does not get ready leaves everything as it was.
 	out, err := s.command(binary, "mount", "--replace", s.Mnt, "artifactfs.data=bind", "--log-file", "/nowhere/log").CombinedOutput()
 	if err == nil {
