@@ -223,6 +223,26 @@ func TestCallerLastAnswer(t *testing.T) {
 	}
 }
 
+// It stays theirs when somebody else has asked since, and was told the same.
+func TestCallerLastNames(t *testing.T) {
+	d, root := shared(t, 0o777)
+	_, err := d.Publish(user(alice), "m", versionOf("/d"))
+	ok(t, err)
+	ok(t, second(d.Names(user(alice), "")))
+	time.Sleep(150 * time.Millisecond)
+	ok(t, second(d.Names(user(bob), "")))
+	ok(t, os.Rename(root, root+".gone"))
+	time.Sleep(150 * time.Millisecond)
+	for _, who := range []uint32{alice, bob} {
+		if names, err := d.Names(user(who), ""); err != nil || !slices.Equal(names, []string{"m"}) {
+			t.Errorf("uid %d: Names = %q, %v; want the last answer", who, names, err)
+		}
+	}
+	if _, err := d.Names(user(1234), ""); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a third, who never asked, gets %v; want EIO", err)
+	}
+}
+
 // Who can write beside the artifact cannot hide its versions.
 func TestCallerCannotRetireOthers(t *testing.T) {
 	d, root := shared(t, 0o755)

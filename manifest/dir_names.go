@@ -60,6 +60,9 @@ func (d *Dir) Names(ctx context.Context, prefix string) ([]string, error) {
 		return nil, err
 	}
 	d.mu.Lock()
+	if known && fresh != l && slices.Equal(fresh.names, l.names) {
+		fresh.seenBy = l.seenBy // nothing in it is new to them
+	}
 	if fresh.seenBy == nil || len(fresh.seenBy) > 256 {
 		fresh.seenBy = make(map[identity]bool)
 	}
