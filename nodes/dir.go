@@ -73,20 +73,19 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 	if err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	n.sys.opened(d)
 	keep := e.Valid > 0 && e.Attr.Dev != 0
 	a, ok := d.(resolver.Accesser)
 	if keep && ok && n.inode.unchanged(e.Attr) {
 		if err := a.Access(as(ctx), 4); err != nil {
 			return nil, 0, n.errno("opendir", err)
 		}
-		n.sys.lanes.dir(d, 1)
+		n.sys.openedDir(d)
 		return h, fuse.FOPEN_CACHE_DIR, 0
 	}
 	if errno := h.read(ctx); errno != 0 {
 		return nil, 0, errno
 	}
-	n.sys.lanes.dir(d, 1)
+	n.sys.openedDir(d)
 	if !keep {
 		return h, 0, 0
 	}

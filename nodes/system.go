@@ -47,6 +47,13 @@ func (s *system) opened(n resolver.Node) {
 	}
 }
 
+// openedDir counts an open directory, and then tells of it: nothing is to be bound
+// over one that is open.
+func (s *system) openedDir(d resolver.Dir) {
+	s.lanes.dir(d, 1)
+	s.opened(d)
+}
+
 // New returns the root node of tree, the account of which version is served how,
 // and the pins of what is mounted in it.
 func New(tree *resolver.Tree, o *Options) (fusefs.InodeEmbedder, *Lanes, *Pins) {
