@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/nodes"
@@ -42,6 +43,8 @@ type binder struct {
 	ctx   context.Context
 	end   context.CancelFunc
 	tasks sync.WaitGroup
+
+	warming singleflight.Group // by version
 
 	table sync.Mutex // one change to the mounts at a time; held across their system calls
 
@@ -100,8 +103,27 @@ func (b *binder) want(name string, n int) {
 	})
 }
 
+// warm is bind for as long as ctx is there. A walk takes as long as it takes, and
+// somebody may have a directory open for as long as he likes.
+func (b *binder) warm(ctx context.Context, v version) error {
+	done := b.warming.DoChan(fmt.Sprint(v), func() (any, error) {
+		b.tasks.Add(1)
+		defer b.tasks.Done()
+		return nil, b.bind(b.ctx, v)
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return fmt.Errorf("not yet: it is large, or somebody has a directory of it open; it will be: %w", ctx.Err())
+	}
+}
+
 // bind binds a version, or returns why it does not.
 func (b *binder) bind(ctx context.Context, v version) error {
+	if b.get(v) != nil {
+		return nil
+	}
 	bd, err := b.qualify(ctx, v)
 	if err == nil {
 		err = b.quiet(ctx, v)

@@ -298,12 +298,13 @@ func (s *Server) onTop() bool {
 	return err != nil || top != nil && unix.Mkdev(uint32(top.Major), uint32(top.Minor)) == s.dev
 }
 
-// Warm binds a version now, and returns why it cannot be.
+// Warm binds a version now, and returns why it cannot be. What is not done when
+// ctx ends goes on.
 func (s *Server) Warm(ctx context.Context, name string, n int) error {
 	if s.binds == nil {
 		return errors.New(s.noBind)
 	}
-	return s.binds.bind(ctx, version{name, n})
+	return s.binds.warm(ctx, version{name, n})
 }
 
 // Counts are the requests served so far.

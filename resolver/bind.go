@@ -137,7 +137,7 @@ func (t *Tree) WalkBinding(ctx context.Context, b *Binding) error {
 	}
 	start := t.opt.Now()
 	w := bindWalk{t: t, top: &dataDir{t: t, v: v, in: &region{root: v.Base}, real: v.Base}}
-	if err := w.dir(ctx, b.Real, 0); err != nil {
+	if err := w.dir(ctx, b.Real, 0, ""); err != nil {
 		return err
 	}
 	b.walked, b.at = w.dirs, t.opt.Now()
@@ -177,7 +177,9 @@ type bindWalk struct {
 // maxDepth bounds the walk; deeper paths than PATH_MAX nobody reads.
 const maxDepth = maxPath / 2
 
-func (w *bindWalk) dir(ctx context.Context, real string, depth int) error {
+// dir walks a directory. shut is the one on the way to what lies here that not every
+// user may list, "" if there is none: what the walk says is told to everybody.
+func (w *bindWalk) dir(ctx context.Context, real string, depth int, shut string) error {
 	a, err := w.t.data.Lstat(ctx, real)
 	if errors.Is(err, fs.ErrNotExist) && depth > 0 {
 		return nil // gone meanwhile; its parent's times say so
@@ -195,15 +197,18 @@ func (w *bindWalk) dir(ctx context.Context, real string, depth int) error {
 	if w.names += len(list); w.names > maxBindNames {
 		return fmt.Errorf("more than %d files", maxBindNames)
 	}
+	if shut == "" && a.Mode&0o555 != 0o555 {
+		shut = real
+	}
 	for _, e := range list {
-		if err := w.name(ctx, filepath.Join(real, e.Name), e.Type, depth); err != nil {
+		if err := w.name(ctx, filepath.Join(real, e.Name), e.Type, depth, shut); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *bindWalk) name(ctx context.Context, path string, mode uint32, depth int) error {
+func (w *bindWalk) name(ctx context.Context, path string, mode uint32, depth int, shut string) error {
 	if mode == 0 { // the file system does not say in listings
 		a, err := w.t.data.Lstat(ctx, path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -218,14 +223,22 @@ func (w *bindWalk) name(ctx context.Context, path string, mode uint32, depth int
 	case syscall.S_IFREG:
 		return nil
 	case syscall.S_IFDIR:
-		return w.dir(ctx, path, depth+1)
+		return w.dir(ctx, path, depth+1, shut)
 	case syscall.S_IFLNK:
-		return w.link(ctx, path)
+		return w.link(ctx, path, shut)
 	}
-	return fmt.Errorf("%s is neither file, directory nor link", path)
+	return fmt.Errorf("%s is neither file, directory nor link", told(path, "something", shut))
 }
 
-func (w *bindWalk) link(ctx context.Context, path string) error {
+// told names a path, or what it is where its name is not everybody's to know.
+func told(path, what, shut string) string {
+	if shut == "" {
+		return path
+	}
+	return what + " below " + shut
+}
+
+func (w *bindWalk) link(ctx context.Context, path, shut string) error {
 	target, err := w.t.data.Readlink(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -237,7 +250,7 @@ func (w *bindWalk) link(ctx context.Context, path string) error {
 	d.real = filepath.Dir(path)
 	inside, err := d.inside(ctx, target)
 	if err == nil && !inside {
-		err = fmt.Errorf("the link %s leaves the version", path)
+		err = fmt.Errorf("the link %s leaves the version", told(path, "somewhere", shut))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // daemon is what serves one mount.
@@ -60,9 +62,11 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 		Config:   func() []byte { return d.core.Load().configText() },
 		Producer: callerProducer,
 		Job:      callerJob,
-		Warm: func(ctx context.Context, name string, n int) error {
+		Warm: func(_ context.Context, name string, n int) error {
 			if srv := d.server.Load(); srv != nil {
-				return srv.Warm(context.WithoutCancel(ctx), name, n)
+				ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(d.core.Load().cfg.Deadline, store.DefaultDeadline)) // as ourselves: it is for everybody
+				defer cancel()
+				return srv.Warm(ctx, name, n)
 			}
 			return errors.New("the mount is not there yet")
 		},

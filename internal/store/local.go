@@ -63,11 +63,14 @@ func NewLocal(o *Options) *Local {
 	return l
 }
 
+// DefaultDeadline is that of each call that may hang, unless it is said.
+const DefaultDeadline = 30 * time.Second
+
 // Reconfigure changes where data may lie and the deadline of each call, as
 // Options have them, for whatever is asked from now on. What is open stays open.
 func (l *Local) Reconfigure(roots []string, deadline time.Duration) {
 	if deadline <= 0 {
-		deadline = 30 * time.Second
+		deadline = DefaultDeadline
 	}
 	l.wait.Store(int64(deadline))
 	l.within.Store(newRoots(roots))

@@ -3,9 +3,13 @@
 package acceptance
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A record that its writer's umask has kept from others, in an artifact that everybody may list, and the way to its data, are for
@@ -70,5 +74,77 @@ func TestBindFollowsRecord(t *testing.T) {
 	}
 	if text, err := os.ReadFile(s.path("changes/v4/part.txt")); err != nil || string(text) != "other" {
 		t.Errorf("a number given anew shows %q, %v", text, err)
+	}
+}
+
+// Why a version is not bound is told to everybody, and so without names that not everybody may list; and binding is for everybody,
+// so whoever asks for it need not be able to read all of it.
+func TestWarmAsUser(t *testing.T) {
+	s := newSite(t, siteOptions{Lane: "bind", Keys: []string{`deadline = "1s"`}})
+	n := s.namespace("host")
+	warm := func(ref string) (string, error) {
+		return n.run(alice, "'"+binary+"' warm --mount '"+s.Mnt+"' "+ref)
+	}
+	for name, spoil := range map[string]func(dir string){
+		"link": func(dir string) { must(t, os.Symlink("/etc/hostname", dir+"/unlisted")) },
+		"fifo": func(dir string) { must(t, unix.Mkfifo(dir+"/unlisted", 0o644)) },
+	} {
+		dir := s.data(name, map[string]string{"part.txt": "text", "own/deep/more.txt": "more"})
+		s.publish(name, 1, dir)
+		spoil(dir + "/own/deep")
+		must(t, os.Chmod(dir+"/own", 0o711))
+		if out, err := warm(name + ":v1"); err == nil || strings.Contains(out, "unlisted") || !strings.Contains(out, dir+"/own") {
+			t.Errorf("warm as alice: %v, %s", err, out)
+		}
+		if out, _ := n.run(alice, "cat '"+s.path(".artifactfs/status")+"'"); strings.Contains(out, "unlisted") || !strings.Contains(out, dir+"/own") {
+			t.Errorf("status as alice: %s", out)
+		}
+	}
+	// It waits for open directories to be closed, but not beyond the deadline.
+	s.publish("open", 1, s.data("open", map[string]string{"part.txt": "text"}))
+	f, err := os.Open(s.path("open/v1"))
+	must(t, err)
+	defer f.Close()
+	if out, err := warm("open:v1"); err == nil || !strings.Contains(out, "a directory of it open") {
+		t.Errorf("warm with a directory open: %v, %s", err, out)
+	}
+	must(t, f.Close())
+	eventually(t, comeback, "it is bound once that is closed", func() error {
+		if !mounted(s.path("open/v1")) {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	dir := s.data("fit", map[string]string{"part.txt": "text", "own/more.txt": "more"})
+	must(t, os.Chmod(dir+"/own", 0o700))
+	s.publish("fit", 1, dir)
+	for range 2 { // bound, it stays so
+		if out, err := warm("fit:v1"); err != nil {
+			t.Errorf("warm as alice: %v, %s", err, out)
+		}
+	}
+	if out, err := n.run(alice, "cat '"+s.path("fit/v1/own/more.txt")+"'"); err == nil {
+		t.Errorf("alice reads %q", out)
+	}
+}
+
+// The first access to a version is often that of a walk, which must not find something bound over the directory it has open.
+func TestFirstWalk(t *testing.T) {
+	s := newSite(t, siteOptions{Lane: "bind"})
+	dir := s.data("walked", map[string]string{"part.txt": "text"})
+	var open []*os.File
+	for v := range 40 {
+		s.publish("walked", v+1, dir)
+		f, err := os.Open(s.path("walked", fmt.Sprint("v", v+1)))
+		must(t, err)
+		defer f.Close()
+		open = append(open, f)
+	}
+	s.publish("after", 1, dir)
+	s.warm("after:v1") // what an open has bound is there by now
+	for _, f := range open {
+		if mounted(f.Name()) {
+			t.Errorf("%s is bound while it is open", f.Name())
+		}
 	}
 }
