@@ -87,6 +87,13 @@ func limitMemory() {
 	}
 }
 
+// shareRecords keeps of the umask what it takes from others' writing: what is logged
+// through a shared mount is for all who may read the store, and the shell that
+// mounted may have been root's, with 077.
+func shareRecords() {
+	unix.Umask(unix.Umask(0o077) & 0o022)
+}
+
 // errAborted is a mount that ended without being unmounted: its connection was
 // aborted. The supervisor mounts again.
 var errAborted = errors.New("the kernel's connection was aborted")
@@ -95,6 +102,9 @@ var errAborted = errors.New("the kernel's connection was aborted")
 // is gone: unmounted from outside, or by us on SIGTERM or SIGINT.
 func (d *daemon) serve(ctx context.Context, up func()) error {
 	limitMemory()
+	if d.s.Options.AllowOther {
+		shareRecords()
+	}
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	hup := make(chan os.Signal, 1)
