@@ -128,10 +128,17 @@ func (s *state) save() error {
 		return err
 	}
 	tmp := fmt.Sprintf("%s.%d.tmp", s.file, os.Getpid())
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o644); err != nil {
-		return err
+	err = os.WriteFile(tmp, append(b, '\n'), 0o644)
+	if err == nil && s.Options.AllowOther {
+		err = os.Chmod(tmp, 0o644) // others find the mount by it, whatever our umask
 	}
-	return os.Rename(tmp, s.file)
+	if err == nil {
+		err = os.Rename(tmp, s.file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+	}
+	return err
 }
 
 func readState(file string) (*state, error) {
