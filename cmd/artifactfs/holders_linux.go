@@ -24,6 +24,14 @@ func (h holder) String() string {
 	return fmt.Sprintf("pid %d (%s): %s", h.PID, h.Command, h.What)
 }
 
+// here says whether the process is in our mount namespace: the path that another
+// has open may be a mount of its own.
+func (h holder) here() bool {
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	its, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", h.PID))
+	return err == nil && err2 == nil && own == its
+}
+
 // holders finds who keeps dir busy. It reads the links in /proc as text: looking
 // into the mount could hang, and is not needed.
 func holders(dir string, except ...int) []holder {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -90,7 +91,7 @@ func (a *app) orderlyOff(dir string, s *state) error {
 	for try := range 100 {
 		switch check(dir) {
 		case serving:
-			err := unmountAll(dir)
+			err := unmountAll(dir, s)
 			switch {
 			case errors.Is(err, unix.EBUSY):
 				// The daemon itself may be binding something just now.
@@ -144,11 +145,15 @@ func (a *app) stillServes(dir string, s *state, who []string) {
 	s.letGo()
 }
 
-// unmountAll unmounts what is bound in a mount, and the mount.
-func unmountAll(dir string) error {
+// unmountAll unmounts what is bound in a mount, and the mount. One that is in use
+// keeps its binds.
+func unmountAll(dir string, s *state) error {
 	binds, err := fs.Binds(dir)
 	if err != nil {
 		return err
+	}
+	if len(binds) > 0 && slices.ContainsFunc(holders(dir, except(s)...), holder.here) {
+		return &os.PathError{Op: "umount", Path: dir, Err: unix.EBUSY}
 	}
 	for _, b := range binds {
 		if err := unmountNow(b, 0); err != nil && !errors.Is(err, unix.EINVAL) {

@@ -363,6 +363,24 @@ func TestMaxBinds(t *testing.T) {
 	}
 }
 
+// An umount that is refused takes no bind away either.
+func TestBusyUmountKeepsBinds(t *testing.T) {
+	s := newSite(t, siteOptions{Lane: "bind"})
+	s.publish("a", 1, s.data("a", map[string]string{"f": "text"}))
+	s.warm("a:v1")
+	held, err := os.Open(s.path(".artifactfs/status"))
+	must(t, err)
+	defer held.Close()
+	if out, err := s.command(binary, "umount", s.Mnt).CombinedOutput(); err == nil || !strings.Contains(string(out), fmt.Sprintf("pid %d", os.Getpid())) {
+		t.Errorf("umount with a file open: %v: %s", err, out)
+	}
+	if !mounted(s.path("a/v1")) {
+		t.Error("the bind is gone")
+	}
+	held.Close()
+	s.umount()
+}
+
 // mount --replace: not one open fails, what is open in the old mount goes on, and its daemon leaves with the last file.
 func TestReplaceMount(t *testing.T) {
 	s := newSite(t, siteOptions{Lane: "bind"})
