@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -40,6 +41,9 @@ func (a *app) logCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if l.used, err = k.numbered(c.Context(), l.used); err != nil {
+				return err
+			}
 			r, err := l.request(a.in, plain, c.Flags().Changed("iteration"))
 			if err != nil {
 				return err
@@ -50,7 +54,7 @@ func (a *app) logCmd() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&l.typ, "type", "", "the artifact's type, such as SFTDataArtifact")
 	f.StringArrayVar(&l.set, "set", nil, "a field, `KEY=VALUE`; the value is JSON if it can be, else text")
-	f.StringArrayVar(&l.used, "used", nil, "an artifact that this one was made from, `REF`")
+	f.StringArrayVar(&l.used, "used", nil, "an artifact that this one was made from, `REF`; latest is recorded as the version that it is now")
 	f.StringArrayVar(&l.inputs, "input", nil, "data that this one was made from, `URI`")
 	f.StringArrayVar(&l.aliases, "alias", nil, "a further name for the version")
 	f.IntVar(&l.iteration, "iteration", 0, "this is a model checkpoint of that iteration")
@@ -58,6 +62,27 @@ func (a *app) logCmd() *cobra.Command {
 	f.StringVar(&l.jsonFile, "json-file", "", "a JSON object to start from, as .log takes it; - is standard input")
 	f.BoolVar(&l.noCheck, "no-check", false, "do not look whether PATH is there and readable")
 	return c
+}
+
+// numbered replaces latest and aliases by the versions that they name now: what a
+// version was made from does not change afterwards.
+func (k *core) numbered(ctx context.Context, refs []string) ([]string, error) {
+	var out []string
+	for _, arg := range refs {
+		ref, err := parseRefArg(arg)
+		if err != nil {
+			return nil, usagef("--used: %v", err)
+		}
+		if _, ok := ref.Number(); !ok {
+			v, err := k.tree.Resolve(ctx, ref)
+			if err != nil {
+				return nil, fmt.Errorf("--used %s: %w", arg, err)
+			}
+			ref.Name, ref.Version = v.Name, vN(v.N)
+		}
+		out = append(out, ref.String())
+	}
+	return out, nil
 }
 
 // request makes of the flags the JSON that .log takes, so that both doors mean
