@@ -91,9 +91,9 @@ func (s *site) nothingLeft(pids ...string) {
 			s.t.Errorf("after umount, mountinfo of %s has %q", pid, left)
 		}
 	}
-	eventually(s.t, comeback, "no process stays after umount", func() error {
+	eventually(s.t, 5*time.Second, "no process stays after umount", func() error {
 		if pids := s.processes(); len(pids) > 0 {
-			return fmt.Errorf("pids %v", pids)
+			return fmt.Errorf("pids %v, which wait in %v", pids, waits(pids))
 		}
 		return nil
 	})
@@ -161,6 +161,19 @@ func (s *site) serving() (st struct {
 		State           string
 		Warnings        []string
 	}](s.t, string(out))
+}
+
+// waits counts where in the kernel the threads of some processes are.
+func waits(pids []int) map[string]int {
+	in := map[string]int{}
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
+		for _, f := range threads {
+			wchan, _ := os.ReadFile(f)
+			in[string(wchan)]++
+		}
+	}
+	return in
 }
 
 func fdCount(pid int) int {
