@@ -49,6 +49,7 @@ func setUp(env *testscript.Env) error {
 			return err
 		}
 	}
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command of a build with -race sleeps a second before it ends
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
