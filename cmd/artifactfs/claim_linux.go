@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -11,8 +12,8 @@ import (
 // whether that came about; if not, the mount point goes back to whose it was.
 func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func(ok bool), err error) {
 	settle = func(bool) {}
-	if old, err := findState(s.Dir); replace && err == nil && old.held() {
-		if settle, err = displace(old); err != nil {
+	if replace {
+		if settle, err = displaceAlone(s.Dir); err != nil {
 			return nil, false, nil, err
 		}
 	}
@@ -32,7 +33,7 @@ func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func
 		// Somebody has it, who is mounting, serving, or just about to end.
 		if old, err := findState(s.Dir); err == nil {
 			switch now := check(s.Dir); {
-			case now == serving:
+			case now == serving && !replace:
 				return nil, true, nil, a.alreadyMounted(old, s)
 			case now == notMounted && alive(old.Daemon) && try > 20:
 				// umount(8) has taken it away here, and other mount namespaces have it.
@@ -43,6 +44,43 @@ func (a *app) claim(s *state, replace bool) (lk *os.File, done bool, settle func
 	}
 	settle(false)
 	return nil, false, nil, fmt.Errorf("%s: another artifactfs is mounting here and does not get ready; see artifactfs status %s", s.Dir, s.Dir)
+}
+
+// displaceAlone displaces the mount at dir, if one is served, when nobody else is
+// about to: of two who do it at once, one would take the other's half-made mount for
+// the one to end.
+func displaceAlone(dir string) (settle func(ok bool), err error) {
+	alone, err := lockReplacing(dir)
+	if err != nil {
+		return nil, err
+	}
+	back := func(bool) {}
+	if old, err := findState(dir); err == nil && old.held() {
+		if back, err = displace(old); err != nil {
+			_ = os.Remove(alone.Name())
+			alone.Close()
+			return nil, err
+		}
+	}
+	var once sync.Once
+	return func(ok bool) {
+		once.Do(func() {
+			back(ok)
+			_ = os.Remove(alone.Name()) // before it is closed: whoever waits for it makes another
+			alone.Close()
+		})
+	}, nil
+}
+
+func lockReplacing(dir string) (*os.File, error) {
+	for range 600 {
+		f, ok, err := lockFile(dir, ".replacing")
+		if ok || err != nil {
+			return f, err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("%s: another mount --replace does not get ready; see artifactfs status %s", dir, dir)
 }
 
 // displace moves the lock of a mount that is served out of the way of its

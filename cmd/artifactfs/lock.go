@@ -13,12 +13,15 @@ import (
 // lock takes the mount point's lock, which supervisor and daemon hold as long as
 // they live: it is what keeps two mounts from stacking. ok is false if somebody
 // has it.
-func lock(dir string) (f *os.File, ok bool, err error) {
+func lock(dir string) (f *os.File, ok bool, err error) { return lockFile(dir, ".lock") }
+
+// lockFile takes one of the mount point's locks.
+func lockFile(dir, suffix string) (f *os.File, ok bool, err error) {
 	run, err := makeRunDir()
 	if err != nil {
 		return nil, false, err
 	}
-	path := filepath.Join(run, stateName(dir)+".lock")
+	path := filepath.Join(run, stateName(dir)+suffix)
 	for {
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) // others must not be able to hold it
 		if err != nil {

@@ -27,6 +27,7 @@ type mountFlags struct {
 	config     string // -o config=, for fstab, where no flag can be
 	job        string
 	replace    bool
+	settle     func(ok bool) // tells the mount that is replaced how it went; more than once is once
 }
 
 // mountCmds are the commands that only Linux has.
@@ -129,6 +130,7 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 		return err
 	}
 	defer lk.Close()
+	m.settle = settle
 	err = a.mountClaimed(ctx, s, m, lk)
 	settle(err == nil)
 	return err
@@ -139,6 +141,11 @@ func (a *app) mountClaimed(ctx context.Context, s *state, m *mountFlags, lk *os.
 	dir, cfg := s.Dir, s.Config
 	if err := mountable(dir); err != nil {
 		return err
+	}
+	if m.replace && !cfg.Embedded && check(dir) == serving {
+		if err := reachable(cfg.Root); err != nil {
+			return fmt.Errorf("the mount at %s stays: the manifest root cannot be read now: %w", dir, err)
+		}
 	}
 	if err := a.prepareRoot(cfg); err != nil {
 		return err

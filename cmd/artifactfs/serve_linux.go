@@ -68,6 +68,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 		if err := s.save(); err != nil {
 			d.log.Error("status and umount will not find this mount's state", "err", err)
 		}
+		m.settle(true)
 		r, st := newReport(s), d.server.Load().Status()
 		r.Lane, r.Why = st.Lane, st.Why
 		_ = a.reportMount(s.Dir, r)

@@ -236,3 +236,41 @@ func TestReplaceUnderLoad(t *testing.T) {
 	s.umount()
 	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
 }
+
+// Who replaces a mount at the same time as another does so after him; and a mount that works is not replaced by one that cannot.
+func TestReplaceAtOnce(t *testing.T) {
+	s := newSite(t, siteOptions{Lane: "bind", Alone: true})
+	s.publish("one", 1, s.data("one", map[string]string{"f": "text\n"}))
+	s.warm("one:v1")
+	spaces := []*namespace{s.namespace("host"), s.namespace("slave")}
+	stop := s.watchBound(spaces[1], "one/v1/f", "text\n")
+	for range 3 {
+		done := make(chan string, 3)
+		for range cap(done) {
+			go func() {
+				out, err := s.command(binary, "mount", "--replace", s.Mnt, "--log-file", s.Base+"/daemon.log").CombinedOutput()
+				done <- fmt.Sprint(err, " ", string(out))
+			}()
+		}
+		for range cap(done) {
+			if out := <-done; !strings.HasPrefix(out, "<nil>") {
+				t.Errorf("mount --replace: %s", out)
+			}
+		}
+		s.checkStack("after three mount --replace at once", spaces, "one/v1")
+	}
+	out, err := s.command(binary, "mount", "--replace", s.Mnt, "artifacts.manifest.root=/nowhere/store").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "cannot be read now") {
+		t.Errorf("mount --replace with a root that is not there: %v, %s", err, out)
+	}
+	s.checkStack("after it was refused", spaces, "one/v1")
+	stop()
+	eventually(t, 2*comeback, "those that were replaced have left", func() error {
+		if got := s.processes(); len(got) != 2 {
+			return fmt.Errorf("pids %v, want a daemon and a supervisor", got)
+		}
+		return nil
+	})
+	s.umount()
+	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
+}
