@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -201,6 +203,13 @@ func (k *core) versionsOf(ctx context.Context, refs []string) ([]oneVersion, err
 		}
 		if strings.HasPrefix(arg, "/") || strings.Contains(strings.TrimPrefix(arg, "art://"), ":") {
 			if n, ok := ref.Number(); ok { // its record may be broken
+				l, err := k.dir.Versions(ctx, ref.Name)
+				if errors.Is(err, fs.ErrNotExist) {
+					return nil, err
+				}
+				if err == nil && !slices.Contains(slices.Concat(l.Versions, l.Retired, l.Claimed), int(n)) {
+					return nil, fmt.Errorf("%s has no v%d, and that number has not been taken: %w", ref.Name, n, fs.ErrNotExist)
+				}
 				out = append(out, oneVersion{ref.Name, int(n)})
 				continue
 			}
