@@ -125,17 +125,20 @@ func (b *binder) bind(ctx context.Context, v version) error {
 		return nil
 	}
 	bd, err := b.qualify(ctx, v)
-	if err == nil {
+	for again := true; err == nil && again; {
 		err = b.quiet(ctx, v)
-	}
-	if err == nil {
-		err = b.tree.RecheckBinding(ctx, bd, nil)
-	}
-	if err == nil {
-		err = b.tree.RecheckRecord(ctx, bd, nil)
-	}
-	if err == nil {
-		err = b.attach(ctx, bd, b.root)
+		if err == nil {
+			err = b.tree.RecheckBinding(ctx, bd, nil)
+		}
+		if err == nil {
+			err = b.tree.RecheckRecord(ctx, bd, nil)
+		}
+		if err == nil {
+			err = b.attach(ctx, bd, b.root)
+		}
+		if again = errors.Is(err, errOpened); again {
+			err = nil
+		}
 	}
 	if err != nil {
 		b.lanes.Bound(v.name, v.n, err.Error())
@@ -180,6 +183,9 @@ func (b *binder) quiet(ctx context.Context, v version) error {
 	return nil
 }
 
+// errOpened is that a directory of the version was opened since it was quiet.
+var errOpened = errors.New("a directory of it has been opened meanwhile")
+
 var errEnded = errors.New("the mount is going")
 
 // attach mounts bd below the root that open opens.
@@ -206,6 +212,9 @@ func (b *binder) attach(ctx context.Context, bd *resolver.Binding, open func() (
 			if err := renew(root, dir); err != nil {
 				return err
 			}
+		}
+		if b.lanes.OpenDirs(bd.Name, bd.N) > 0 {
+			return errOpened
 		}
 		return bindAt(root, bd)
 	})
