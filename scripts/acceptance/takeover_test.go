@@ -227,12 +227,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 		t.Errorf("latest, during the replacements: %v", err)
 	}
 	stop()
-	eventually(t, 2*comeback, "those that were replaced have left", func() error {
-		if got := s.processes(); len(got) != 2 {
-			return fmt.Errorf("pids %v, want a daemon and a supervisor", got)
-		}
-		return nil
-	})
+	s.othersLeft()
 	s.umount()
 	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
 }
@@ -265,12 +260,18 @@ func TestReplaceAtOnce(t *testing.T) {
 	}
 	s.checkStack("after it was refused", spaces, "one/v1")
 	stop()
-	eventually(t, 2*comeback, "those that were replaced have left", func() error {
+	s.othersLeft()
+	s.umount()
+	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
+}
+
+// othersLeft waits until those that were replaced have left.
+func (s *site) othersLeft() {
+	s.t.Helper()
+	eventually(s.t, 2*comeback, "those that were replaced have left", func() error {
 		if got := s.processes(); len(got) != 2 {
 			return fmt.Errorf("pids %v, want a daemon and a supervisor", got)
 		}
 		return nil
 	})
-	s.umount()
-	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
 }
