@@ -68,21 +68,15 @@ func (d *fieldsDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	add := func(name string) {
 		list = append(list, DirEntry{Name: name, Mode: syscall.S_IFDIR, Key: d.path() + "/" + name})
 	}
-	names, err := d.t.names(ctx, d.name)
+	names, l, err := d.t.contents(ctx, d.name)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range names {
 		add(n)
 	}
-	if d.name == "" {
+	if l == nil {
 		return list, nil
-	}
-	l, err := d.t.versions(ctx, d.name)
-	if errors.Is(err, fs.ErrNotExist) && len(names) > 0 {
-		return list, nil
-	} else if err != nil {
-		return nil, err
 	}
 	for _, n := range l.Versions {
 		add(manifest.Version(n).String())

@@ -67,8 +67,22 @@ func (d *nameDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return Entry{}, d.t.noVersion(d.name, name, l)
 }
 
+// contents returns what lies below a name in every view: the names that go on from
+// it, and its versions, nil where it is only a prefix.
+func (t *Tree) contents(ctx context.Context, name string) (below []string, l *manifest.Listing, err error) {
+	below, err = t.names(ctx, name)
+	if err != nil || name == "" {
+		return below, nil, err
+	}
+	l, err = t.versions(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) && len(below) > 0 {
+		return below, nil, nil
+	}
+	return below, l, err
+}
+
 func (d *nameDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
-	names, err := d.t.names(ctx, d.name)
+	names, l, err := d.t.contents(ctx, d.name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +91,8 @@ func (d *nameDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	for _, n := range names {
 		list = append(list, DirEntry{Name: n, Mode: syscall.S_IFDIR, Key: path + n})
 	}
-	l, err := d.t.versions(ctx, d.name)
-	if errors.Is(err, fs.ErrNotExist) && len(names) > 0 {
+	if l == nil {
 		return list, nil
-	} else if err != nil {
-		return nil, err
 	}
 	for _, n := range l.Versions {
 		v := manifest.Version(n).String()
