@@ -31,6 +31,14 @@ type Publisher interface {
 	Publish(ctx context.Context, name string, d *manifest.Draft) (int, error)
 }
 
+// Filer is a Source that keeps files of its own for versions, beside records that
+// say where data lies.
+type Filer interface {
+	// Files returns the files of one version in the store's own layout, those that it
+	// only refers to among them; fs.ErrNotExist if there is no such version.
+	Files(ctx context.Context, name string, version int) (store.Files, error)
+}
+
 // Claimer is a Source that upstream's own writer can log to, file by file.
 type Claimer interface {
 	// Claim takes exactly this number; fs.ErrExist if it is taken.
