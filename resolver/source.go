@@ -39,6 +39,18 @@ type Filer interface {
 	Files(ctx context.Context, name string, version int) (store.Files, error)
 }
 
+// Pusher logs versions to W&B in the background, however often that has to be tried.
+type Pusher interface {
+	// Push takes a draft. When it returns without an error the draft is on disk, and is
+	// logged once, whatever becomes of this process. version is its number in the
+	// manifest store, 0 where it was not logged there.
+	Push(ctx context.Context, name string, version int, d *manifest.Draft) (*manifest.Push, error)
+
+	// Pushed returns what has become of a push; fs.ErrNotExist if there was none of this
+	// id, or it was long ago.
+	Pushed(ctx context.Context, id string) (*manifest.Push, error)
+}
+
 // Claimer is a Source that upstream's own writer can log to, file by file.
 type Claimer interface {
 	// Claim takes exactly this number; fs.ErrExist if it is taken.
