@@ -16,13 +16,16 @@ const module = "artifactfs.dev/artifactfs/"
 // which foreign modules only some may import.
 var (
 	allowed = map[string][]string{
-		"internal/store":        {},
-		"manifest":              {"internal/store"},
-		"resolver":              {"manifest", "internal/store"},
-		"nodes":                 {"resolver", "manifest", "internal/store"},
-		"fs":                    {"nodes", "resolver", "manifest", "internal/store"},
-		"manifest/manifesttest": {"manifest"},
-		"resolver/sourcetest":   {"resolver", "manifest", "internal/store"},
+		"internal/store":                {},
+		"manifest":                      {"internal/store"},
+		"resolver":                      {"manifest", "internal/store"},
+		"nodes":                         {"resolver", "manifest", "internal/store"},
+		"fs":                            {"nodes", "resolver", "manifest", "internal/store"},
+		"manifest/manifesttest":         {"manifest"},
+		"resolver/sourcetest":           {"resolver", "manifest", "internal/store"},
+		"wandb/schema":                  {},
+		"wandb/wandbtest":               {"wandb/schema"},
+		"wandb/wandbtest/cmd/wandbtest": {"wandb/wandbtest"},
 	}
 	restricted = map[string][]string{
 		"github.com/hanwen/go-fuse":    {"fs", "nodes"},
