@@ -13,7 +13,7 @@ import (
 
 // An index store is upstream's older format: one .art_index.json names every
 // artifact, its versions with their paths and its aliases. Upstream copies data to
-// ROOT/NAME/vN, so the two formats may share a root. It is only read here. The
+// ROOT/NAME/vN, so the two formats may share a root. No log writes it. The
 // manifest store comes first; where both have a number, its record counts.
 
 const indexFile = ".art_index.json"

@@ -184,7 +184,7 @@ func (d *drafts) sweep(now time.Time) {
 	maps.DeleteFunc(d.claims, func(_ string, c *claim) bool { return dead(c.by) })
 	maps.DeleteFunc(d.names, func(_ string, made time.Time) bool { return now.Sub(made) > nameLife })
 	for key, x := range d.temps {
-		if dead(x.by) && now.Sub(x.touched) > tempLife {
+		if dead(x.by) && (x.dies() || now.Sub(x.touched) > tempLife) {
 			d.forget(key, x)
 		}
 	}

@@ -43,6 +43,9 @@ func (d *manifestDir) Stat(ctx context.Context) (Entry, error) {
 }
 
 func (d *manifestDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	if d.name == "" && (name == indexFile || name == indexTemp) {
+		return d.lookupTop(ctx, name)
+	}
 	if d.name != "" {
 		e, err := d.lookupIn(ctx, name)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -114,11 +117,14 @@ func (d *manifestDir) ReadDir(ctx context.Context) (list []DirEntry, err error) 
 	for _, n := range names {
 		add(n, syscall.S_IFDIR)
 	}
-	if d.name == "" {
-		return list, nil
-	}
-	for _, x := range d.t.drafts.tempsIn(d.name) {
+	for _, x := range d.t.drafts.tempsIn(ctx, d.name) {
 		list = append(list, DirEntry{Name: path.Base(x.path), Mode: syscall.S_IFREG, Key: x.key()})
+	}
+	if d.name == "" {
+		if _, err := d.t.indexEntry(ctx); err == nil {
+			add(indexFile, syscall.S_IFREG)
+		}
+		return list, nil
 	}
 	l, err := d.t.versions(ctx, d.name)
 	if errors.Is(err, fs.ErrNotExist) && (len(names) > 0 || d.t.drafts.named(d.name)) {
@@ -236,7 +242,7 @@ func (d *recordDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	for i, e := range entries {
 		list = append(list, DirEntry{Name: names[i], Mode: e.Attr.Mode & syscall.S_IFMT, Key: e.Key})
 	}
-	for _, x := range d.t.drafts.tempsIn(d.key()) {
+	for _, x := range d.t.drafts.tempsIn(ctx, d.key()) {
 		list = append(list, DirEntry{Name: path.Base(x.path), Mode: syscall.S_IFREG, Key: x.key()})
 	}
 	return list, nil

@@ -76,7 +76,7 @@ func (d *manifestDir) claim(ctx context.Context, c Claimer, n int) (Entry, error
 // its own name or an editor's temporary one.
 func (d *manifestDir) Create(ctx context.Context, name string, _ bool) (Entry, Handle, error) {
 	if d.name == "" {
-		return Entry{}, nil, fmt.Errorf(".manifest holds artifacts, and no file %q: %w", name, syscall.EPERM)
+		return d.createIndex(ctx, name)
 	}
 	if _, err := d.t.claimer(".manifest"); err != nil {
 		return Entry{}, nil, err
@@ -100,7 +100,10 @@ func (d *manifestDir) Create(ctx context.Context, name string, _ bool) (Entry, H
 // Rename puts a temporary file, or an alias, in the place of latest or an alias.
 func (d *manifestDir) Rename(ctx context.Context, old string, to Mutable, name string) error {
 	dst, ok := to.(*manifestDir)
-	if !ok || dst.name != d.name || d.name == "" {
+	if ok && dst.name == "" && d.name == "" {
+		return d.renameIndex(ctx, old, name)
+	}
+	if !ok || dst.name != d.name {
 		return fmt.Errorf("rename of .manifest/%s out of its directory: %w", d.full(old), syscall.EROFS)
 	}
 	if _, err := d.t.claimer(".manifest"); err != nil {

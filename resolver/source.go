@@ -61,6 +61,17 @@ type Claimer interface {
 	Advance(ctx context.Context, name string, version int) error
 }
 
+// Indexer is a Source that keeps upstream's older format beside its own: one file,
+// .art_index.json, for the whole store.
+type Indexer interface {
+	// IndexSize returns its size; fs.ErrNotExist if there is none.
+	IndexSize(ctx context.Context) (int64, error)
+	// Index returns what it holds.
+	Index(ctx context.Context) ([]byte, error)
+	// SetIndex replaces it, whole or not at all; fs.ErrInvalid for what is no index.
+	SetIndex(ctx context.Context, b []byte) error
+}
+
 // Aliaser is a Source whose versions can be given further names.
 type Aliaser interface {
 	SetAlias(ctx context.Context, name, alias string, version int) error

@@ -41,33 +41,60 @@ const (
 
 func (x *temp) key() string { return fmt.Sprintf("%s/%s\x00%d", manifestPath, x.path, x.by.process) }
 
-// temp returns the caller's file at path, or else anybody's.
+// temp returns the caller's file at path, or else another one of its user.
 func (d *drafts) temp(ctx context.Context, path string) *temp {
 	by := ownerOf(ctx)
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.temps[tempKey{path, by}]; x != nil {
-		return x
-	}
+	found := d.temps[tempKey{path, by}]
+	var others []*temp
 	for k, x := range d.temps {
 		if k.path == path && k.by.uid == by.uid {
-			return x
+			others = append(others, x)
 		}
 	}
-	return nil
+	d.mu.Unlock()
+	if found == nil {
+		if others = d.living(others); len(others) > 0 {
+			found = others[0]
+		}
+	}
+	return found
 }
 
-func (d *drafts) tempsIn(dir string) []*temp {
+// tempsIn returns the files in a directory that the caller would find.
+func (d *drafts) tempsIn(ctx context.Context, dir string) []*temp {
+	by := ownerOf(ctx)
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	var list []*temp
-	for _, x := range d.temps {
-		if path.Dir(x.path) == dir && !slices.ContainsFunc(list, func(y *temp) bool { return y.path == x.path }) {
+	for k, x := range d.temps {
+		if path.Dir("/"+x.path) == "/"+dir && k.by.uid == by.uid {
 			list = append(list, x)
 		}
 	}
+	d.mu.Unlock()
+	list = d.living(list)
 	slices.SortFunc(list, func(a, b *temp) int { return strings.Compare(a.path, b.path) })
-	return list
+	return slices.CompactFunc(list, func(a, b *temp) bool { return a.path == b.path })
+}
+
+// living takes out what a dead process has left for nobody, for good. mu is not
+// held: it reads /proc.
+func (d *drafts) living(list []*temp) []*temp {
+	return slices.DeleteFunc(list, func(x *temp) bool {
+		gone := x.dies() && !x.by.alive()
+		if gone {
+			d.remove(x)
+		}
+		return gone
+	})
+}
+
+// dies reports whether the file is of no use to others than its process: upstream's
+// writers rename what they wrote, and put their number into its name. An editor's,
+// or a shell's, may be renamed by a program that comes after.
+func (x *temp) dies() bool {
+	name := path.Base(x.path)
+	return recordTemp.MatchString(name) || latestTemp.MatchString(name)
 }
 
 // create makes an empty file, or empties the caller's old one.

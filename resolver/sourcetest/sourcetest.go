@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) *Backend) {
 		{"PublishRace", testPublishRace},
 		{"ClaimRace", testClaimRace},
 		{"Claimer", testClaimer},
+		{"Indexer", testIndexer},
 		{"LatestForward", testLatestForward},
 		{"Alias", testAlias},
 		{"Retire", testRetire},
