@@ -23,6 +23,8 @@ var (
 		"fs":                            {"nodes", "resolver", "manifest", "internal/store"},
 		"manifest/manifesttest":         {"manifest"},
 		"resolver/sourcetest":           {"resolver", "manifest", "internal/store"},
+		"wandb":                         {"manifest", "internal/store"},
+		"wandb/internal/gql":            {},
 		"wandb/schema":                  {},
 		"wandb/wandbtest":               {"wandb/schema"},
 		"wandb/wandbtest/cmd/wandbtest": {"wandb/wandbtest"},

@@ -1,0 +1,7 @@
+// Package wandb is Weights & Biases as a backend: a client that speaks to the
+// server.
+//
+// The client sends the documents of queries.graphql and mutations.graphql, typed by
+// genqlient in internal/gql, with the key only ever to the server's own address.
+// Nothing here reads the environment: whoever makes a Config passes it in.
+package wandb
