@@ -96,7 +96,7 @@ func (d *Dir) settle(dir, name string, v int, back bool, ready *temporary) (move
 		}
 		retired := d.retired(name)
 		good := now.ok && !now.absent && !contains(retired, now.v) && d.complete(name, now.v)
-		to := 0
+		to := NoVersion
 		switch {
 		case !back && contains(retired, v), back && good:
 			return moved, nil
@@ -113,7 +113,7 @@ func (d *Dir) settle(dir, name string, v int, back bool, ready *temporary) (move
 		if good && now.v >= to {
 			return moved, nil
 		}
-		if to == 0 {
+		if to == NoVersion {
 			return true, removeLatest(dir)
 		}
 		if ready == nil || to != v {
@@ -135,7 +135,7 @@ func (d *Dir) settle(dir, name string, v int, back bool, ready *temporary) (move
 	return moved, nil
 }
 
-// highestComplete returns the highest version that exists for readers, 0 if none.
+// highestComplete returns the highest version that exists for readers.
 func (d *Dir) highestComplete(dir, name string, retired []int) (int, error) {
 	e, err := readEntries(dir)
 	if err != nil {
@@ -146,7 +146,7 @@ func (d *Dir) highestComplete(dir, name string, retired []int) (int, error) {
 			return v, nil
 		}
 	}
-	return 0, nil
+	return NoVersion, nil
 }
 
 // newLatest is a latest that names v, under a temporary name.

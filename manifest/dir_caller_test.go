@@ -268,3 +268,14 @@ func TestCallerCannotRetireOthers(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// A latest that the caller may not read is none, even where there is a v0: that
+// nothing was shown yet is not that v0 was.
+func TestHiddenLatestZero(t *testing.T) {
+	d, root := shared(t, 0o755)
+	ok2(t, d.Claim(context.Background(), "m", 0), d.Put(context.Background(), "m", 0, "manifest.json", []byte(`{"path": "/d"}`)),
+		d.Advance(context.Background(), "m", 0), os.Chmod(root+"/m/latest", 0o600))
+	if l, err := open(t, root, sharedOptions()).Versions(user(alice), "m"); err != nil || l.Latest != manifest.NoVersion {
+		t.Errorf("Versions = %+v, %v; want no latest", l, err)
+	}
+}

@@ -153,3 +153,22 @@ func TestAliasForms(t *testing.T) {
 		t.Errorf("the alias is %q, %v; want a link to v1", target, err)
 	}
 }
+
+// latest names v0 where that is all there is, and is no more where nothing is left.
+func TestLatestZero(t *testing.T) {
+	root := t.TempDir()
+	lay(t, root, map[string]string{"m/v0/manifest.json": rec, "m/v1/manifest.json": rec, "m/latest": "v1"})
+	d := openT(t, root)
+	if err := d.Retire(bg, "m", 1, "", false); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(root + "/m/latest"); string(text) != "v0" {
+		t.Errorf("latest holds %q, %v; want v0", text, err)
+	}
+	if err := d.Retire(bg, "m", 0, "", false); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(root + "/m/latest"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("latest holds %q, %v; want none", text, err)
+	}
+}

@@ -117,7 +117,7 @@ func (p *publishing) attempt(impatient bool) (o outcome, err error) {
 		if req.busy && !impatient {
 			return outcome{busy: true}, nil
 		}
-		if v := req.version(); v > 0 && p.d.complete(p.name, v) {
+		if v, ok := req.version(); ok && p.d.complete(p.name, v) {
 			return outcome{v: v, answered: true}, nil
 		}
 	}

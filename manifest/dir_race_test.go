@@ -151,20 +151,20 @@ func TestRace(t *testing.T) {
 }
 
 func watchListing(t *testing.T, root string, done <-chan struct{}) {
-	d, before := openT(t, root), 0
+	d, before := openT(t, root), NoVersion
 	poll(done, func() bool {
 		l, err := d.Versions(bg, "m")
-		if errors.Is(err, fs.ErrNotExist) && before == 0 {
+		if errors.Is(err, fs.ErrNotExist) && before == NoVersion {
 			return true
 		}
-		if err != nil || l.Latest < before || l.Latest > 0 && !slices.Contains(l.Versions, l.Latest) {
+		if err != nil || l.Latest < before || l.Latest != NoVersion && !slices.Contains(l.Versions, l.Latest) {
 			t.Errorf("after v%d: %+v, %v", before, l, err)
 			return false
 		}
 		before = l.Latest
 		return true
 	})
-	if before == 0 {
+	if before == NoVersion {
 		t.Error("the reader saw nothing")
 	}
 }

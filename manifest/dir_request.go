@@ -105,14 +105,14 @@ func ownedBy(f *os.File, dir string, uid uint32) bool {
 	return ok && a == b
 }
 
-// version returns the number in the file, 0 if there is none.
-func (r *request) version() int {
+// version returns the number in the file.
+func (r *request) version() (v int, ok bool) {
 	b, err := io.ReadAll(io.NewSectionReader(r, 0, 64))
 	if err != nil || !strings.HasSuffix(string(b), "\n") {
-		return 0
+		return 0, false
 	}
-	v, _ := strconv.Atoi(strings.TrimSpace(string(b)))
-	return v
+	v, err = strconv.Atoi(strings.TrimSpace(string(b)))
+	return v, err == nil
 }
 
 // record writes the number, which is to be synced.

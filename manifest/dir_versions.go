@@ -28,7 +28,7 @@ func (d *Dir) artifact(name string) *artifact {
 	if a, ok := d.artifacts.Get(name); ok {
 		return a
 	}
-	a := &artifact{name: name, gen: d.gens.Add(1)}
+	a := &artifact{name: name, gen: d.gens.Add(1), latest: NoVersion}
 	if was, ok, _ := d.artifacts.PeekOrAdd(name, a); ok {
 		return was
 	}

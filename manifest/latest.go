@@ -108,14 +108,14 @@ func pythonSpace(r rune) bool {
 // was before in this process, except where that version was retired or removed:
 // upstream's writers may put a lower number there, and a job must not see it.
 func (s *snapshot) latestOf(p pointer, before int) (v int, warning string) {
-	highest := 0
+	highest := NoVersion
 	for _, list := range [][]int{s.complete, s.legacy} {
 		for _, v := range list {
 			if !s.isRetired(v) {
 				highest = max(highest, v)
 			}
 		}
-		if highest > 0 {
+		if highest != NoVersion {
 			break
 		}
 	}
@@ -125,7 +125,7 @@ func (s *snapshot) latestOf(p pointer, before int) (v int, warning string) {
 	case p.ok && s.isRetired(p.v):
 		v = highest
 	case p.hidden:
-		v, warning = 0, "latest may not be read"
+		v, warning = NoVersion, "latest may not be read"
 	case p.absent:
 		v = highest
 	default:

@@ -127,17 +127,13 @@ func aliasIn(l *manifest.Listing, alias string) (int, bool) {
 	if l == nil {
 		return 0, false
 	}
-	if alias == manifest.Latest {
-		return l.Latest, l.Latest != 0
-	}
-	n, ok := l.Aliases[alias]
-	return n, ok
+	return l.Alias(alias)
 }
 
 // aliases returns the names of all aliases, latest among them, sorted.
 func aliases(l *manifest.Listing) []string {
 	var list []string
-	if l.Latest != 0 {
+	if _, ok := l.Alias(manifest.Latest); ok {
 		list = append(list, manifest.Latest)
 	}
 	for a := range l.Aliases {

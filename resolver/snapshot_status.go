@@ -20,7 +20,7 @@ type Snapshot struct {
 // PinnedAlias is a pin, and what the alias is for those without.
 type PinnedAlias struct {
 	manifest.Pin
-	Newest int // 0: not known
+	Newest int // manifest.NoVersion: not known
 }
 
 // Snapshot returns the snapshot of the caller's job, nil if it is in none.
@@ -40,9 +40,11 @@ func (t *Tree) Snapshot(ctx context.Context) *Snapshot {
 	}
 	t.snap.mu.Unlock()
 	for _, p := range pins {
-		a := PinnedAlias{Pin: *p}
+		a := PinnedAlias{Pin: *p, Newest: manifest.NoVersion}
 		if l, err := t.versions(ctx, p.Name); err == nil {
-			a.Newest, _ = aliasIn(l, p.Alias)
+			if n, ok := l.Alias(p.Alias); ok {
+				a.Newest = n
+			}
 		}
 		s.Pins = append(s.Pins, a)
 	}

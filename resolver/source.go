@@ -26,8 +26,9 @@ type Source interface {
 
 // Publisher is a Source that logs new versions.
 type Publisher interface {
-	// Publish gives the draft the next free number and returns it once the
-	// version is durable. No number is ever given twice.
+	// Publish gives the draft the next free number, 1 or more, and returns it once
+	// the version is durable. No number is ever given twice. An error with a number
+	// is of what was to follow: the version is logged.
 	Publish(ctx context.Context, name string, d *manifest.Draft) (int, error)
 }
 

@@ -66,7 +66,7 @@ type pinStatus struct {
 	Alias   string    `json:"alias"`
 	Version int       `json:"version"`
 	Since   time.Time `json:"since"`
-	Newest  int       `json:"newest,omitempty"`
+	Newest  *int      `json:"newest,omitempty"`
 	Where   string    `json:"where"`
 	Unpin   string    `json:"unpin,omitempty"`
 }
@@ -91,7 +91,7 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 }
 
 func newPinStatus(p resolver.PinnedAlias) pinStatus {
-	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Newest: p.Newest, Where: p.Where}
+	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Newest: orNil(p.Newest), Where: p.Where}
 	if strings.HasPrefix(p.Where, "/") {
 		s.Unpin = fmt.Sprintf("artifactfs snapshot rm %s %s", p.ID, quoteArg(p.Name+"@"+p.Alias))
 	}
@@ -102,10 +102,11 @@ func newPinStatus(p resolver.PinnedAlias) pinStatus {
 func (p pinStatus) words() string {
 	s := fmt.Sprintf("pinned at %s since %s", vN(p.Version), p.Since.Local().Format(time.DateTime))
 	switch {
-	case p.Newest == p.Version:
+	case p.Newest == nil:
+	case *p.Newest == p.Version:
 		return s + ", the newest"
-	case p.Newest != 0:
-		s += "; newest is " + vN(p.Newest)
+	default:
+		s += "; newest is " + vN(*p.Newest)
 	}
 	if p.Unpin != "" {
 		return s + "; to unpin: " + p.Unpin

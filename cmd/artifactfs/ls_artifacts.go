@@ -18,7 +18,7 @@ import (
 // artifact is one line of ls.
 type artifact struct {
 	Name     string         `json:"name"`
-	Latest   int            `json:"latest,omitempty"`
+	Latest   *int           `json:"latest,omitempty"`
 	Versions []int          `json:"versions"`
 	Aliases  map[string]int `json:"aliases,omitempty"`
 	Retired  []int          `json:"retired,omitempty"`
@@ -74,8 +74,8 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 		case err == nil && (len(l.Versions) > 0 || len(l.Retired) > 0):
 			l = k.tree.Frozen(ctx, name, l)
 			art = newArtifact(name, l)
-			if records && l.Latest != 0 {
-				if r, err := k.dir.Manifest(ctx, name, l.Latest); err == nil {
+			if n, ok := l.Alias(manifest.Latest); ok && records {
+				if r, err := k.dir.Manifest(ctx, name, n); err == nil {
 					art.Type, art.Path, art.Created = r.Manifest.Type, r.Manifest.Path, r.Manifest.CreatedAt
 				}
 			}
@@ -92,7 +92,7 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 }
 
 func newArtifact(name string, l *manifest.Listing) *artifact {
-	art := &artifact{Name: name, Latest: l.Latest, Versions: l.Versions, Aliases: l.Aliases, Retired: l.Retired, Warning: l.Warning}
+	art := &artifact{Name: name, Latest: orNil(l.Latest), Versions: l.Versions, Aliases: l.Aliases, Retired: l.Retired, Warning: l.Warning}
 	if art.Versions == nil {
 		art.Versions = []int{}
 	}
@@ -115,7 +115,7 @@ func (a *app) lsArtifacts(arts []artifact, long bool) error {
 	case long:
 		var rows [][]string
 		for _, art := range arts {
-			rows = append(rows, []string{art.Name, vN(art.Latest), fmt.Sprint(len(art.Versions)), art.Type, art.Created, art.Path})
+			rows = append(rows, []string{art.Name, maybeVN(art.Latest), fmt.Sprint(len(art.Versions)), art.Type, art.Created, art.Path})
 		}
 		grid(a.out, []string{"name", "latest", "versions", "type", "created", "path"}, rows)
 	case onTerminal(a.out):
@@ -149,8 +149,8 @@ func (a *app) lsTree(arts []artifact) {
 		}
 		open = dirs
 		text := clean(parts[len(parts)-1])
-		if art.Latest != 0 {
-			text += "  " + vN(art.Latest)
+		if art.Latest != nil {
+			text += "  " + vN(*art.Latest)
 		}
 		l.AppendItem(text)
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
@@ -94,9 +95,19 @@ func (k *core) walk(ctx context.Context, path string) (resolver.Entry, error) {
 	return e, nil
 }
 
-func vN(n int) string {
-	if n == 0 {
+func vN(n int) string { return manifest.Version(n).String() }
+
+// orNil leaves a version out of JSON where there is none.
+func orNil(n int) *int {
+	if n == manifest.NoVersion {
+		return nil
+	}
+	return &n
+}
+
+func maybeVN(n *int) string {
+	if n == nil {
 		return ""
 	}
-	return fmt.Sprintf("v%d", n)
+	return vN(*n)
 }

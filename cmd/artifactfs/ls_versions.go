@@ -58,7 +58,7 @@ func (a *app) lsVersions(ctx context.Context, k *core, name string, l *manifest.
 
 func newVersionLine(name string, n int, l *manifest.Listing) versionLine {
 	v := versionLine{Name: name, Version: n, Retired: slices.Contains(l.Retired, n)}
-	if n == l.Latest && n > 0 { // 0 is none
+	if n == l.Latest {
 		v.Aliases = append(v.Aliases, manifest.Latest)
 	}
 	for alias, at := range l.Aliases {

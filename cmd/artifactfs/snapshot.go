@@ -106,7 +106,7 @@ func (a *app) snapshotShow() *cobra.Command {
 			for _, p := range pins {
 				s := k.pinStatus(c.Context(), p)
 				doc.Pins = append(doc.Pins, s)
-				rows = append(rows, []string{s.Name, s.Alias, vN(s.Version), vN(s.Newest), s.Since.Local().Format(time.DateTime)})
+				rows = append(rows, []string{s.Name, s.Alias, vN(s.Version), maybeVN(s.Newest), s.Since.Local().Format(time.DateTime)})
 			}
 			if a.json {
 				return a.printJSON(doc)
@@ -239,9 +239,8 @@ func (k *core) setPin(ctx context.Context, id, name, alias string, n int) (err e
 func (k *core) pinStatus(ctx context.Context, p *manifest.Pin) pinStatus {
 	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Where: p.Where}
 	if l, err := k.dir.Versions(ctx, p.Name); err == nil {
-		s.Newest = l.Latest
-		if p.Alias != manifest.Latest {
-			s.Newest = l.Aliases[p.Alias]
+		if n, ok := l.Alias(p.Alias); ok {
+			s.Newest = &n
 		}
 	}
 	return s

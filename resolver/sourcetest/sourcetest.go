@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) *Backend) {
 		{"Claimer", testClaimer},
 		{"Indexer", testIndexer},
 		{"LatestForward", testLatestForward},
+		{"VersionZero", testVersionZero},
 		{"Alias", testAlias},
 		{"Retire", testRetire},
 		{"Immutable", testImmutable},

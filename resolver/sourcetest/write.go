@@ -134,7 +134,7 @@ func testClaimer(t *testing.T, b *Backend) {
 	record, meta := []byte(`{"path": "/d"}`), []byte(`{"k": 1}`)
 	check(t, c.Claim(ctx, "m", 3))
 	wantError(t, c.Claim(ctx, "m", 3), fs.ErrExist, "Claim of a taken number")
-	if l := wantVersions(t, s, "m", 0); !slices.Equal(l.Claimed, []int{3}) {
+	if l := wantVersions(t, s, "m", manifest.NoVersion); !slices.Equal(l.Claimed, []int{3}) {
 		t.Errorf("Claimed = %v; want v3", l.Claimed)
 	}
 	wantError(t, c.Advance(ctx, "m", 3), fs.ErrNotExist, "Advance to an incomplete version")
@@ -234,7 +234,7 @@ func testRetire(t *testing.T, b *Backend) {
 	check(t, r.Retire(ctx, "m", 1, "", false))
 	wantVersions(t, s, "m", 2, 2)
 	check(t, r.Retire(ctx, "m", 2, "", false))
-	wantVersions(t, s, "m", 0)
+	wantVersions(t, s, "m", manifest.NoVersion)
 	check(t, r.Retire(ctx, "m", 2, "", true))
 	wantVersions(t, s, "m", 2, 2)
 	check(t, r.Retire(ctx, "m", 3, "", true))
@@ -335,5 +335,34 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// testVersionZero: v0 is a version like any other, and "no version" another thing.
+// Stores that count from 1 have it where an upstream writer made it.
+func testVersionZero(t *testing.T, b *Backend) {
+	s := b.Open(t)
+	c := as[resolver.Claimer](t, s)
+	check(t, c.Claim(ctx, "m", 0))
+	wantVersions(t, s, "m", manifest.NoVersion)
+	check(t, c.Put(ctx, "m", 0, "manifest.json", []byte(`{"path": "/0"}`)))
+	check(t, c.Put(ctx, "m", 0, "metadata.json", []byte(`{}`)))
+	wantVersions(t, b.Open(t), "m", 0, 0) // without a latest, the highest
+	check(t, c.Advance(ctx, "m", 0))
+	wantVersions(t, s, "m", 0, 0)
+	if a, ok := s.(resolver.Aliaser); ok {
+		check(t, a.SetAlias(ctx, "m", "first", 0))
+		if n, ok := versions(t, s, "m").Alias("first"); n != 0 || !ok {
+			t.Errorf("alias first is v%d, %v; want v0", n, ok)
+		}
+	}
+	publish(t, s, "m", "/1", 1)
+	wantVersions(t, s, "m", 1, 0, 1)
+	r := as[resolver.Retirer](t, s)
+	check(t, r.Retire(ctx, "m", 1, "", false))
+	wantVersions(t, s, "m", 0, 0)
+	check(t, r.Retire(ctx, "m", 0, "", false))
+	for _, s := range []resolver.Source{s, b.Open(t)} {
+		wantVersions(t, s, "m", manifest.NoVersion)
 	}
 }
