@@ -25,22 +25,31 @@ func (d *Dir) Note(ctx context.Context, name string, v int, key string, value an
 		if !d.complete(name, v) {
 			return struct{}{}, d.noVersion(name, v, nil)
 		}
-		dir, err := d.own("log", name)
-		if err != nil {
-			return struct{}{}, err
-		}
-		t, err := newTemporary(dir+"/"+Version(v).String()+".json", append(AppendJSON(nil, side, 2), '\n'))
-		if err != nil {
-			return struct{}{}, err
-		}
-		if err := t.Sync(); err != nil {
-			t.discard()
-			return struct{}{}, err
-		}
-		return struct{}{}, errors.Join(t.keep(), syncDirs(dir))
+		return struct{}{}, d.keepOwn("log", name, v, side)
 	})
 	if err != nil {
 		return fmt.Errorf("sidecar of %s:v%d in %s: %w", name, v, d.root, err)
 	}
 	return nil
+}
+
+// keepOwn writes KIND/NAME/vN.json of what is ours, durably. To be called inside do.
+func (d *Dir) keepOwn(kind, name string, v int, o Object) error {
+	dir, err := d.own(kind, name)
+	if err != nil {
+		return err
+	}
+	d.sweep(dir)
+	t, err := newTemporary(dir+"/"+Version(v).String()+".json", append(AppendJSON(nil, o, 2), '\n'))
+	if err != nil {
+		return err
+	}
+	defer t.discard()
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	if err := t.keep(); err != nil {
+		return err
+	}
+	return syncDirs(dir)
 }

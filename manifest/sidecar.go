@@ -16,20 +16,22 @@ import (
 //	locks/HH              held while a latest is moved
 //	snapshots/ID/…        what jobs see as latest: see Pins
 //	retired/NAME/vN.json  why a version is hidden
+//	wandb/NAME/vN.json    which version W&B calls vN
+//	numbering             whose numbers the tree shows
 //
-// Writers of all kinds add to all but the last, each as itself: their directories
-// are like /tmp. Who may retire is who may write the artifact: those directories
-// have its mode, and .artifactfs has the root's.
+// Writers of all kinds add to all but the last three, each as itself: their
+// directories are like /tmp. Who may retire, or say what W&B has, is who may write
+// the artifact: those directories have its mode, and .artifactfs has the root's.
 const (
 	ownDir    = ".artifactfs"
 	sticky    = fs.ModeSticky | 0o777
 	likeStore = fs.FileMode(0)
 )
 
-var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks": sticky, "snapshots": sticky, "retired": likeStore}
+var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks": sticky, "snapshots": sticky, "retired": likeStore, "wandb": likeStore}
 
-// own returns a directory below .artifactfs/KIND, making what is missing. None of
-// its components may be a link. To be called inside do.
+// own returns a directory below .artifactfs/KIND, or with neither .artifactfs, making
+// what is missing. None of its components may be a link. To be called inside do.
 func (d *Dir) own(kind, rel string) (string, error) {
 	mode := ownDirs[kind]
 	dir := d.root + "/" + ownDir
@@ -53,6 +55,9 @@ func (d *Dir) own(kind, rel string) (string, error) {
 	}
 	if kind == "log" { // of a store that older releases wrote; readers may not be allowed to
 		_, _ = makeOwn(dir+"/snapshots", d.root, sticky)
+	}
+	if kind == "" {
+		return dir, nil
 	}
 	dir += "/" + kind
 	if _, err := makeOwn(dir, d.root, mode); err != nil {
