@@ -139,6 +139,13 @@ func (d *Dir) String() string { return d.root }
 // URI returns the store as a file:// URI.
 func (d *Dir) URI() string { return (&url.URL{Scheme: "file", Path: d.root}).String() }
 
+// ID returns the device and inode of the root, and false until it has been found.
+func (d *Dir) ID() (dev, ino uint64, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rootID.dev, d.rootID.ino, d.rootID != (fileID{})
+}
+
 // Degraded returns since when the store cannot be reached, and why; nil while it
 // answers. Meanwhile Versions, Names and Manifest give the last known answer, to
 // whom they gave one before, and otherwise an error.

@@ -142,12 +142,13 @@ func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (
 		r.Path = local
 	}
 	host, err := t.data.WriterPath(ctx, r.Path)
-	if err != nil && !(o.NoCheck && errors.Is(err, fs.ErrNotExist)) {
+	if o.NoCheck && errors.Is(err, fs.ErrNotExist) {
+		host, err = t.unborn(ctx, r.Path)
+	}
+	if err != nil {
 		return "", err
 	}
-	if err == nil {
-		r.Path = host
-	}
+	r.Path = host
 	if in, ok := t.belowMount(r.Path); ok {
 		if err := t.logMounted(ctx, r, in); err != nil {
 			return "", err

@@ -81,12 +81,7 @@ func (f *logFile) commit(ctx context.Context, text []byte, last bool) ([]byte, e
 	if err == nil {
 		r, err = f.t.Log(ctx, f.name, req, LogOptions{})
 	}
-	if err != nil {
-		f.t.opt.Log.Warn("not logged", "artifact", f.name, "err", err)
-		return failure(f.name, err), err
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	return append(b, '\n'), err
+	return f.t.outcome(f.name, r, err)
 }
 
 // failure is the outcome of a request that was refused, for a reader.

@@ -30,17 +30,19 @@ func (d *systemDir) Lookup(_ context.Context, name string) (Entry, error) {
 		return d.t.textEntry(report(d.t.opt.Metrics), path, 0), nil
 	case "events":
 		return d.t.textEntry(report(d.t.opt.Events), path, 0), nil
+	case "log":
+		return d.t.controlEntry(logDoor{d.t}, path, 0), nil
 	case "refresh":
 		return d.t.controlEntry(refresh{d.t}, path, 0), nil
 	case "warm":
 		return d.t.controlEntry(warm{d.t}, path, 0), nil
 	}
-	return Entry{}, fmt.Errorf(".artifactfs has status, config, metrics, events, refresh and warm, not %s: %w", name, fs.ErrNotExist)
+	return Entry{}, fmt.Errorf(".artifactfs has status, config, metrics, events, log, refresh and warm, not %s: %w", name, fs.ErrNotExist)
 }
 
 func (d *systemDir) ReadDir(context.Context) ([]DirEntry, error) {
 	var list []DirEntry
-	for _, n := range []string{"config", "events", "metrics", "refresh", "status", "warm"} {
+	for _, n := range []string{"config", "events", "log", "metrics", "refresh", "status", "warm"} {
 		list = append(list, DirEntry{Name: n, Mode: syscall.S_IFREG, Key: systemPath + "/" + n})
 	}
 	return list, nil

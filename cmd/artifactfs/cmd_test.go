@@ -28,7 +28,11 @@ func TestRequest(t *testing.T) {
 		typ: "SFTDataArtifact", set: []string{"pack_size=4096", "note=a=b"}, used: []string{"d:v1"}, inputs: []string{"hf://o/d"},
 		aliases: []string{"good"}, requestID: "r", jsonFile: "-",
 	}
-	got, err := l.request(strings.NewReader(`{"path": "/a", "pack_size": 1, "type": "x"}`), []string{"n", "/b"}, false)
+	text, err := l.request(strings.NewReader(`{"path": "/a", "pack_size": 1, "type": "x"}`), []string{"n", "/b"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := manifest.FinishRequest(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,9 @@ func (c *core) status(context.Context) *statusDoc {
 	}
 	if c.dir != nil {
 		s := storeStatus{Store: "manifest", Root: c.cfg.Root, State: "ok", Embedded: c.cfg.Embedded}
+		if dev, ino, ok := c.dir.ID(); ok {
+			s.ID = dirID(dev, ino)
+		}
 		if since, cause := c.dir.Degraded(); cause != nil {
 			s.State, s.Since, s.Cause = "degraded", since, cause.Error()
 		}

@@ -99,6 +99,7 @@ func (d *daemon) status(ctx context.Context) any {
 	doc.PID, doc.Supervisor = os.Getpid(), int(d.supervisor.Load())
 	doc.Started, doc.Restarts, doc.LastDeath = d.s.Started, d.s.Restarts, d.s.LastDeath
 	doc.LogFile = d.s.LogFile
+	doc.Place, _ = place()
 	doc.Shared = d.s.Options.AllowOther
 	doc.Reload = d.reload.Load()
 	k := d.kernel()

@@ -41,14 +41,18 @@ func (a *app) logCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if l.used, err = k.numbered(c.Context(), l.used); err != nil {
+			d, err := doorTo(k)
+			if err != nil {
+				return fmt.Errorf("log of %s: %w", plain[0], err)
+			}
+			if l.used, err = k.numbered(c.Context(), l.used, d); err != nil {
 				return err
 			}
-			r, err := l.request(a.in, plain, c.Flags().Changed("iteration"))
+			text, err := l.request(a.in, plain, c.Flags().Changed("iteration"))
 			if err != nil {
 				return err
 			}
-			return a.log(c, k, plain[0], r, l.noCheck)
+			return a.log(c, k, d, plain[0], text, resolver.LogOptions{NoCheck: l.noCheck})
 		},
 	}
 	f := c.Flags()
@@ -66,7 +70,7 @@ func (a *app) logCmd() *cobra.Command {
 
 // numbered replaces latest and aliases by the versions that they name now: what a
 // version was made from does not change afterwards.
-func (k *core) numbered(ctx context.Context, refs []string) ([]string, error) {
+func (k *core) numbered(ctx context.Context, refs []string, d *door) ([]string, error) {
 	var out []string
 	for _, arg := range refs {
 		ref, err := parseRefArg(arg)
@@ -74,11 +78,17 @@ func (k *core) numbered(ctx context.Context, refs []string) ([]string, error) {
 			return nil, usagef("--used: %v", err)
 		}
 		if _, ok := ref.Number(); !ok {
-			v, err := k.tree.Resolve(ctx, ref)
+			if d != nil {
+				ref.Version, err = d.version(ref)
+			} else {
+				var v *resolver.Version
+				if v, err = k.tree.Resolve(ctx, ref); err == nil {
+					ref.Name, ref.Version = v.Name, vN(v.N)
+				}
+			}
 			if err != nil {
 				return nil, fmt.Errorf("--used %s: %w", arg, err)
 			}
-			ref.Name, ref.Version = v.Name, vN(v.N)
 		}
 		out = append(out, ref.String())
 	}
@@ -87,7 +97,7 @@ func (k *core) numbered(ctx context.Context, refs []string) ([]string, error) {
 
 // request makes of the flags the JSON that .log takes, so that both doors mean
 // the same by every key.
-func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) (*manifest.Request, error) {
+func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) ([]byte, error) {
 	var o manifest.Object
 	if l.jsonFile != "" {
 		var err error
@@ -128,7 +138,7 @@ func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) (*man
 		}
 		o.Set(key, setValue(text))
 	}
-	return manifest.FinishRequest(manifest.AppendJSON(nil, o, 0))
+	return manifest.AppendJSON(nil, o, 0), nil
 }
 
 // setValue is JSON where that is what it reads as, else text: 4096 is a number
@@ -176,9 +186,18 @@ func absolute(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// log publishes and prints the result.
-func (a *app) log(c *cobra.Command, k *core, name string, r *manifest.Request, noCheck bool) error {
-	res, err := k.tree.Log(c.Context(), name, r, resolver.LogOptions{NoCheck: noCheck})
+// log publishes, by the door where there is one, and prints the result.
+func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, o resolver.LogOptions) error {
+	r, err := manifest.FinishRequest(text)
+	if err != nil {
+		return err
+	}
+	var res *resolver.Result
+	if d != nil {
+		res, err = d.log(name, text, o)
+	} else {
+		res, err = k.tree.Log(c.Context(), name, r, o)
+	}
 	if err != nil {
 		return err
 	}

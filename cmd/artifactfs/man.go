@@ -131,7 +131,7 @@ var manFiles = []manTerm{
 	{"env.toml", "The configuration; see the README for its keys."},
 	{"ROOT/NAME/vN/manifest.json", "The record of a version, as upstream's code writes and reads it."},
 	{"ROOT/.artifactfs", "What records have no place for: who logged what, retired versions, locks."},
-	{"DIR/.artifactfs", "A mount about itself: status, config, metrics, events; and refresh and warm, to be written to."},
+	{"DIR/.artifactfs", "A mount about itself: status, config, metrics, events; and log, refresh and warm, to be written to."},
 	{"/run/artifactfs", "Which mounts there are, and who serves them."},
 	{"/etc/fuse.conf", "user_allow_other lets users share their mounts."},
 }

@@ -115,6 +115,9 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 		Debug:      m.debug,
 		Source:     m.source,
 	}}
+	if s.Place, err = place(); err != nil {
+		return fmt.Errorf("mount %s: %w", where, err)
+	}
 	if err := mayShare(s); err != nil {
 		return err
 	}

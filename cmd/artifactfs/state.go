@@ -24,6 +24,7 @@ type state struct {
 	Daemon     int            `json:"daemon,omitempty"`     // 0: not serving yet, or again
 	Started    time.Time      `json:"started"`
 	Restarts   int            `json:"restarts,omitempty"`
+	Place      string         `json:"place,omitempty"`      // where its daemon stands
 	LastDeath  string         `json:"last_death,omitempty"` // why the daemon was started again
 	LogFile    string         `json:"log_file,omitempty"`
 	Options    mountOptions   `json:"options"`

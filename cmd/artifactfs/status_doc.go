@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type statusDoc struct {
 	Stores     []storeStatus    `json:"stores"`
 	WandB      string           `json:"wandb,omitempty"`
 	Disabled   string           `json:"disabled,omitempty"`
+	Place      string           `json:"place,omitempty"` // the daemon's mount namespace and root
 	Shared     bool             `json:"shared"`
 	DataRoots  []string         `json:"data_roots,omitempty"`
 	Lane       string           `json:"lane,omitempty"`
@@ -78,11 +80,15 @@ func (d *statusDoc) kernel() string {
 type storeStatus struct {
 	Store    string    `json:"store"`
 	Root     string    `json:"root"`
-	State    string    `json:"state"` // ok or degraded
+	ID       string    `json:"id,omitempty"` // of its directory, once it has been seen
+	State    string    `json:"state"`        // ok or degraded
 	Since    time.Time `json:"since,omitzero"`
 	Cause    string    `json:"cause,omitempty"`
 	Embedded bool      `json:"embedded,omitempty"`
 }
+
+// dirID tells a store's directory from others, by whatever path it is reached.
+func dirID(dev, ino uint64) string { return fmt.Sprintf("%d:%d", dev, ino) }
 
 // versionStatus is one version that was used since the mount.
 type versionStatus struct {

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// door is a mount of the store whose daemon stands elsewhere, as it does for a
+// container: it knows what a path of ours is on the host, and we do not.
+type door struct{ dir string }
+
+// doorTo returns the door to k's store; nil if there is none, or if the store's
+// daemon sees the same paths as we do.
+func doorTo(k *core) (*door, error) {
+	if k.dir == nil {
+		return nil, nil
+	}
+	here, err := place()
+	if err != nil {
+		return nil, fmt.Errorf("whether a path here is the same file where the store is mounted cannot be told: %w; is /proc mounted?", err)
+	}
+	mounts, err := wholeMounts()
+	if err != nil {
+		return nil, err
+	}
+	var doors []*door
+	var silent error
+	for _, m := range mounts {
+		if s, err := findState(m.Mountpoint); err == nil && s.Place == here {
+			if s.Config.Root == k.cfg.Root && s.held() {
+				return nil, nil
+			}
+			continue
+		}
+		switch st, err := statusElsewhere(m.Mountpoint, here); {
+		case err != nil && ourUsers(m):
+			silent = fmt.Errorf("what a path is where %s is mounted cannot be asked: %w; artifactfs status %[1]s", m.Mountpoint, err)
+		case st == nil:
+		case k.cfg.Embedded: // nothing is configured: what is mounted here is meant
+			doors = append(doors, &door{m.Mountpoint})
+		case slices.ContainsFunc(st.Stores, func(s storeStatus) bool { return sameStore(k, s) }):
+			return &door{m.Mountpoint}, nil
+		}
+	}
+	switch len(doors) {
+	case 0:
+		return nil, silent
+	case 1:
+		return doors[0], nil
+	}
+	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name the store, artifacts.manifest.root=…", doors[0].dir, doors[1].dir)
+}
+
+// wholeMounts are the mounts of artifactfs that are to be seen from their root, and
+// that their daemon lets us look into.
+func wholeMounts() ([]*mountinfo.Info, error) {
+	at := make(map[string]bool)
+	return mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
+		if i.FSType != fs.Type || i.Root != "/" || at[i.Mountpoint] || !superOption(i, "allow_other") && mounter(i) != os.Geteuid() {
+			return true, false
+		}
+		at[i.Mountpoint] = true
+		return false, false
+	})
+}
+
+func superOption(m *mountinfo.Info, option string) bool {
+	return slices.Contains(strings.Split(m.VFSOptions, ","), option)
+}
+
+// mounter is the user whose daemon serves a mount.
+func mounter(m *mountinfo.Info) int {
+	for o := range strings.SplitSeq(m.VFSOptions, ",") {
+		if id, ok := strings.CutPrefix(o, "user_id="); ok {
+			if n, err := strconv.Atoi(id); err == nil {
+				return n
+			}
+		}
+	}
+	return -1
+}
+
+// ourUsers says whether a mount is root's or our own. On a host the state of such a
+// mount is there to be read; what others have mounted, and left to hang, is no reason
+// to log nothing.
+func ourUsers(m *mountinfo.Info) bool { return mounter(m) == 0 || mounter(m) == os.Geteuid() }
+
+// statusElsewhere asks the mount at dir for its status, which is nil if its daemon
+// stands here, or does not tell.
+func statusElsewhere(dir, here string) (*statusDoc, error) {
+	var d statusDoc
+	for end := time.Now().Add(comesBack); ; {
+		err := askStatus(dir, &d)
+		if err != nil && !errors.Is(err, errNoAnswer) && time.Now().Before(end) {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		if err != nil || d.Place == "" || d.Place == here {
+			return nil, err
+		}
+		if slices.ContainsFunc(d.Stores, func(s storeStatus) bool { return s.ID != "" }) || time.Now().After(end) {
+			return &d, nil
+		}
+		_, _ = ask(filepath.Join(dir, "artifactfs"), 3*time.Second) // any name: the daemon has not looked at its store yet
+	}
+}
+
+// comesBack is how long a mount may take to answer again when its daemon was killed.
+const comesBack = 3 * time.Second
+
+// sameStore says whether a mount shows the store that is configured here. The two
+// may know its directory by other paths; where we do not have it, the path decides.
+func sameStore(k *core, s storeStatus) bool {
+	var st unix.Stat_t
+	if err := unix.Stat(k.dir.String(), &st); err == nil && s.ID != "" {
+		return dirID(st.Dev, st.Ino) == s.ID
+	}
+	return k.cfg.Root == s.Root
+}
+
+// log has the daemon log a request, and returns what became of it.
+func (d *door) log(name string, request []byte, o resolver.LogOptions) (*resolver.Result, error) {
+	f, err := os.OpenFile(filepath.Join(d.dir, ".artifactfs", "log"), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s through %s, whose daemon is not of this container: %w", name, d.dir, err)
+	}
+	defer f.Close()
+	_, failed := f.Write(resolver.LogDoorText(name, request, o))
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<22))
+	var got struct {
+		resolver.Result
+		Error string `json:"error"`
+	}
+	switch {
+	case failed == nil && err == nil:
+		if err = json.Unmarshal(b, &got); err == nil {
+			return &got.Result, nil
+		}
+	case failed != nil && json.Unmarshal(b, &got) == nil && got.Error != "":
+		return nil, fmt.Errorf("%s (through %s)", got.Error, d.dir)
+	}
+	return nil, fmt.Errorf("log of %s through %s: %w", name, d.dir, cmp.Or(failed, err, errors.New("no answer")))
+}
+
+// version returns what an alias names in the mount, as vN.
+func (d *door) version(ref manifest.Ref) (string, error) {
+	v, err := os.Readlink(filepath.Join(d.dir, ref.Name, ref.Version))
+	if _, ok := manifest.ParseVersion(v); err == nil && !ok {
+		err = fmt.Errorf("it is %s, which is no version", v)
+	}
+	return v, err
+}
