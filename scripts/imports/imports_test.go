@@ -34,6 +34,7 @@ var (
 		"github.com/BurntSushi/toml":   {"cmd/artifactfs"},
 		"github.com/spf13/":            {"cmd/artifactfs"},
 		"github.com/jedib0t/go-pretty": {"cmd/artifactfs"},
+		"github.com/graph-gophers/":    {"wandb/wandbtest"},
 	}
 )
 

@@ -1,0 +1,73 @@
+package wandbtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// AdminPath is where a server with Options.Admin takes orders, by POST, from clients in other
+// processes: AdminPath + /fail, /heal, /expire, /features, /down, /reset.
+const AdminPath = "/_wandbtest"
+
+type order struct {
+	Op       string            `json:"op"`
+	Skip     int               `json:"skip"`
+	Times    int               `json:"times"`
+	Late     bool              `json:"late"`
+	Status   int               `json:"status"`
+	Header   map[string]string `json:"header"`
+	Body     string            `json:"body"`
+	Drop     bool              `json:"drop"`
+	Hang     bool              `json:"hang"`
+	Cut      int               `json:"cut"`
+	Corrupt  bool              `json:"corrupt"`
+	Delay    float64           `json:"delay"`    // seconds
+	Features Features          `json:"features"` // of /features and /reset
+	For      float64           `json:"for"`      // seconds that /down lasts; 0 is for ever
+}
+
+// admin carries out an order. It answers before the server goes down.
+func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
+	var o order
+	if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
+		answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	switch what {
+	case "fail":
+		s.Fail(o.Op, Fault{Skip: o.Skip, Times: o.Times, Late: o.Late, Status: o.Status, Header: o.Header, Body: o.Body,
+			Drop: o.Drop, Hang: o.Hang, Cut: o.Cut, Corrupt: o.Corrupt, Delay: time.Duration(o.Delay * float64(time.Second))})
+	case "heal":
+		s.Heal()
+	case "expire":
+		s.ExpireURLs()
+	case "features":
+		s.SetFeatures(o.Features)
+	case "reset":
+		s.Heal()
+		s.Reset()
+		s.SetFeatures(o.Features)
+	case "down":
+		go s.outage(time.Duration(o.For * float64(time.Second)))
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	answer(w, http.StatusOK, map[string]bool{"ok": true})
+}
+
+func (s *Server) outage(d time.Duration) {
+	s.Down()
+	if d > 0 {
+		time.Sleep(d)
+		s.Up()
+	}
+}
+
+// Reset forgets everything that was logged. What lies in the blob store stays there, unknown.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world = newWorld(s)
+}

@@ -1,0 +1,35 @@
+// Package wandbtest is a W&B server for tests: in process, on loopback, in memory but for its
+// blobs. It executes GraphQL over package schema with a real executor, so what it takes and
+// answers is what the schema says, not what a test had in mind.
+//
+//	srv := wandbtest.New(t, nil)
+//	srv.Log(wandbtest.Version{Name: "data", Files: map[string][]byte{"a.txt": []byte("hello")}})
+//	srv.Fail("commitArtifact", wandbtest.Fault{Status: 409})
+//	client := wandb.New(srv.URL, srv.Key)
+//
+// There is a user ada, who has an entity of her own and is in the team entity team of the
+// organization acme, whose registries lie in the entity acme-org.
+//
+// # What it is not
+//
+// It is not W&B's server, nor made from its code, which nobody outside has. Facts are what the
+// released SDKs send and accept: the two that the tests run against it see the same as they were
+// recorded to see. Known from documents and from the SDK's sources are the digests, the manifest,
+// the states, deduplication by digest within a sequence, numbers that are not given again, and
+// that a commit can end in 409.
+//
+// Guesses, each marked where it is made, are: that a version has no index before its commit; that
+// a commit checks the artifact's digest and that its files are there; that a request for an
+// artifact with a client id that is known finds that artifact; that linking moves latest in the
+// portfolio; which fields an older server lacks; the status of most errors; and the form of the
+// redirects of /artifactsV2. A client should not lean on any of them.
+//
+// Not served: uploads in parts (of 2 GiB and more), manifests of type PATCH, filters other than
+// equality, pages counted from the end.
+//
+// # Blobs
+//
+// They lie behind another host name, localhost beside 127.0.0.1, as W&B's lie in S3: URLs are
+// signed and expire, ranges are served, an upload needs the headers that were signed, and a
+// request that brings credentials is refused with 400.
+package wandbtest
