@@ -37,7 +37,7 @@ func (a *app) doctorCmd() *cobra.Command {
 		Use:   "doctor [DIR] [KEY=VALUE...]",
 		Short: "Find out what keeps mounts from working, or from working well",
 		Long: `Look at everything a mount depends on: the kernel and what it can do, /dev/fuse and
-fusermount3, the configuration, the store, the clock, the data roots, the propagation of mounts into
+fusermount3, the configuration and the profiles in env.toml, the store, the clock, the data roots, the propagation of mounts into
 containers, and the mounts that are there (that at DIR, if it is given). Each finding
 says what it means and what to do. It changes nothing, needs no root, and waits for nothing
 that hangs. It exits with 1 if something fails.`,
@@ -75,7 +75,7 @@ func (d *doctor) examine(ctx context.Context) []finding {
 	p := startProgress(d.a.err, "things looked at")
 	defer p.end()
 	for _, look := range []func(context.Context){
-		d.device, d.helper, d.privilege, d.kernel, d.configuration, d.stores, d.roots, d.tracking, d.mounts, d.propagation,
+		d.device, d.helper, d.privilege, d.kernel, d.configuration, d.profiles, d.stores, d.roots, d.tracking, d.mounts, d.propagation,
 	} {
 		look(ctx)
 		p.add()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/internal/store"
 )
 
@@ -46,6 +47,16 @@ func (d *doctor) configuration(context.Context) {
 	}
 	for _, w := range cfg.Warnings {
 		d.add(check, warn, w, "", "")
+	}
+}
+
+// profiles looks at what job launchers would run with: they find out only then.
+func (d *doctor) profiles(context.Context) {
+	if d.cfg == nil || d.cfg.File == "" {
+		return
+	}
+	for _, err := range config.BrokenProfiles(d.cfg.File, os.LookupEnv) {
+		d.add("profiles", warn, oneLine(err), "upstream's launchers cannot use it; this mount does not", "")
 	}
 }
 

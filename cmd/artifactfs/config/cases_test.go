@@ -103,24 +103,18 @@ func TestReadCases(t *testing.T) {
 	}
 }
 
-// TestSectionCases reads upstream's profiles as sections: interpolation is
-// resolved within one. Inheritance is for job launchers, which we are not.
-func TestSectionCases(t *testing.T) {
+// TestProfileCases: inheritance, and interpolation within what comes of it.
+func TestProfileCases(t *testing.T) {
 	for _, c := range manifesttest.Cases(t, "env_profile") {
-		dir, cwd := caseDir(t, c)
-		name := c.Text("profile")
-		f, err := readFile(Find(cwd, caseEnv(c, dir)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		table, ok := f.tables[name].(map[string]any)
-		if _, extends := table["extends"]; extends || c.Name == "env-profile/unknown" {
-			continue
-		}
 		t.Run(c.Test(), func(t *testing.T) {
-			got, _, err := f.section(name, caseEnv(c, dir))
+			dir, cwd := caseDir(t, c)
+			f, err := readFile(Find(cwd, caseEnv(c, dir)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := f.profile(c.Text("profile"), caseEnv(c, dir))
 			if (err != nil) != (c.Error != "") {
-				t.Fatalf("error %v, upstream's %q (a table: %t)", err, c.Error, ok)
+				t.Fatalf("error %v, upstream's %q", err, c.Error)
 			}
 			if err == nil {
 				sameJSON(t, got, c.Result)

@@ -173,3 +173,28 @@ func TestSnapshotKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenProfiles: each error names the line and the profile; what is no
+// profile is none of its business.
+func TestBrokenProfiles(t *testing.T) {
+	for text, want := range map[string]string{
+		"[a]\nextends = 5\n":                                 "env.toml:2: profile a: extends is the name of a profile, not 5",
+		"b = 1\n[a]\nextends = \"b\"\n":                      "env.toml:1: b is a table",
+		"[a]\nextends = \"b\"\n[b]\nd = 2026-01-01\n":        "env.toml:1: a.d is a date",
+		"[cache]\nextends = \"x\"\n[cli]\nextends = \"x\"\n": "",
+		"[a]\nextends = \"b\"\n[b]\nx = \"${y}\"\n[c]\n":     "b.x",
+		"[a]\nextends = \"b\"\ny = 1\n[b]\n":                 "",
+	} {
+		path := filepath.Join(t.TempDir(), "env.toml")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, err := range BrokenProfiles(path, func(string) (string, bool) { return "", false }) {
+			got = append(got, err.Error())
+		}
+		if all := strings.Join(got, "\n"); (all == "") != (want == "") || !strings.Contains(all, want) {
+			t.Errorf("%q: %q, want %q", text, all, want)
+		}
+	}
+}

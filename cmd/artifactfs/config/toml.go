@@ -101,26 +101,39 @@ func (f *file) where(key string) string {
 // section returns one table with its interpolations resolved within it, as
 // upstream does. ok is false if the file has no such key.
 func (f *file) section(name string, env Env) (v map[string]any, ok bool, err error) {
-	raw, ok := f.tables[name]
-	if !ok {
+	if _, ok := f.tables[name]; !ok {
 		return nil, false, nil
 	}
-	table, isTable := raw.(map[string]any)
-	if !isTable {
-		return nil, true, fmt.Errorf("%s: %s is a table: write [%s]", f.where(name), name, name)
+	table, err := f.plain(name)
+	if err == nil {
+		table, err = f.resolved(name, table, env)
 	}
+	return table, true, err
+}
+
+// plain returns one table that the file has, as it is written.
+func (f *file) plain(name string) (map[string]any, error) {
+	table, ok := f.tables[name].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: %s is a table: write [%s]", f.where(name), name, name)
+	}
+	return table, nil
+}
+
+// resolved interpolates a table within itself.
+func (f *file) resolved(name string, table map[string]any, env Env) (map[string]any, error) {
 	if key := dateIn(table); key != "" {
-		return nil, true, fmt.Errorf("%s: %s.%s is a date; write it as a string", f.where(name+"."+key), name, key)
+		return nil, fmt.Errorf("%s: %s.%s is a date; write it as a string", f.where(name+"."+key), name, key)
 	}
 	out, err := interpolate(table, table, env)
 	if err != nil {
 		var ie *interpError
 		if errors.As(err, &ie) {
-			return nil, true, fmt.Errorf("%s: %s.%s: %s", f.where(name+"."+ie.key), name, ie.key, ie.msg)
+			return nil, fmt.Errorf("%s: %s.%s: %s", f.where(name+"."+ie.key), name, ie.key, ie.msg)
 		}
-		return nil, true, fmt.Errorf("%s: %w", f.where(name), err)
+		return nil, fmt.Errorf("%s: %w", f.where(name), err)
 	}
-	return out.(map[string]any), true, nil
+	return out.(map[string]any), nil
 }
 
 // dateIn finds a value that only TOML has; upstream refuses those as well.
