@@ -90,6 +90,7 @@ func OpenDir(root string, o *DirOptions) (*Dir, error) {
 	}
 	d.SetTTL(o.TTL)
 	d.step, d.patience = func(string) {}, lockPatience
+	self() // now, while this thread is not some caller's
 	d.records = newRecordCache()
 	d.verdicts, _ = lru.New[verdict, time.Time](maxVerdicts)
 	d.publics, _ = lru.New[recordKey, public](maxVerdicts)

@@ -40,7 +40,7 @@ func (d *Dir) claim(name string, v int) error {
 	if _, legacy := d.legacy().version(name, v); taken || legacy {
 		return fmt.Errorf("v%d is taken: %w", v, fs.ErrExist)
 	}
-	d.sweep(dir)
+	d.sweepArtifact(dir, v-1)
 	if err := os.Mkdir(filepath.Join(dir, Version(v).String()), 0o777); err != nil {
 		return err
 	}

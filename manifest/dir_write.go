@@ -1,16 +1,13 @@
 package manifest
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // temporary is a file that is not there yet under its name.
@@ -20,7 +17,7 @@ type temporary struct {
 }
 
 // newTemporary writes data to a new file beside final. Its name is upstream's,
-// FINAL.tmp.PID, made unique: pids collide between containers.
+// FINAL.tmp.PID, made unique.
 func newTemporary(final string, data []byte) (*temporary, error) {
 	return createTemporary(final+".tmp."+unique("."), final, data)
 }
@@ -36,10 +33,6 @@ func createTemporary(name, final string, data []byte) (*temporary, error) {
 		return nil, err
 	}
 	return t, nil
-}
-
-func unique(sep string) string {
-	return strconv.Itoa(os.Getpid()) + sep + rand.Text()[:10]
 }
 
 // discard removes the file, if it has not got its name; it may be called twice.
@@ -111,73 +104,6 @@ func syncDirs(dirs ...string) error {
 		files = append(files, f)
 	}
 	return syncAll(files...)
-}
-
-// staleAge is how old a temporary file is when its writer cannot be at work.
-const staleAge = time.Hour
-
-// sweep removes the temporary files that writers left in dir when they were
-// killed, ours and upstream's, once an hour, and reports whether it was time to.
-// It may not succeed: then the next writer with more rights does it.
-// To be called inside do.
-func (d *Dir) sweep(dir string) bool {
-	if at, ok := d.swept.Get(dir); ok && time.Since(at) < staleAge {
-		return false
-	}
-	d.swept.Add(dir, time.Now())
-	var old []string
-	err := readDir(dir, func(e fs.DirEntry) {
-		if pid, ok := temporaryOf(e.Name()); ok && !e.IsDir() && !alive(pid) {
-			old = append(old, e.Name())
-		}
-	})
-	for _, name := range old {
-		fi, err := os.Lstat(dir + "/" + name)
-		if err == nil && time.Since(fi.ModTime()) > staleAge {
-			os.Remove(dir + "/" + name)
-		}
-	}
-	if err != nil {
-		d.log.Debug("temporary files not looked for", "dir", dir, "err", err)
-	}
-	return true
-}
-
-// sweepArtifact sweeps the directory of an artifact, its newest versions, and as
-// many others: when what a killed writer left is old enough, its version need not
-// be among the newest any more.
-func (d *Dir) sweepArtifact(dir string, top int) {
-	if !d.sweep(dir) {
-		return
-	}
-	const few = 16
-	others := time.Now().Nanosecond() // any will do, as long as they are not always the same
-	for i := range min(top, few) {
-		d.sweep(dir + "/" + Version(top-i).String())
-		d.sweep(dir + "/" + Version(1+(others+i)%top).String())
-	}
-}
-
-// temporaryOf returns the process that made a temporary file, by its name:
-// .latest_tmp_PID, .alias_tmp_PID, F.tmp.PID, and ours with more behind.
-func temporaryOf(name string) (pid int, ok bool) {
-	var rest string
-	for _, sep := range []string{".latest_tmp_", ".alias_tmp_", ".json.tmp."} {
-		if before, after, found := strings.Cut(name, sep); found && (before == "") == (sep != ".json.tmp.") {
-			rest = after
-		}
-	}
-	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(rest)
-	}
-	pid, err := strconv.Atoi(rest[:end])
-	return pid, err == nil && pid > 0
-}
-
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
 // makeName makes the directory of an artifact, and returns its real path. New

@@ -65,7 +65,7 @@ func (p *Pins) readableIn(base string) (ids []string, err error) {
 }
 
 // expire removes, once an hour, the snapshots beside dir that the caller may remove
-// and nobody has used for pinAge. To be called inside run.
+// and nobody has used for pinAge, and what killed writers left in any. To be called inside run.
 func (p *Pins) expire(dir, id string) {
 	now := time.Now()
 	if last := p.last.Load(); now.Unix()-last < 3600 || !p.last.CompareAndSwap(last, now.Unix()) {
@@ -74,6 +74,7 @@ func (p *Pins) expire(dir, id string) {
 	base := filepath.Dir(dir)
 	ids, _ := p.readableIn(base)
 	for _, old := range ids {
+		_ = removeAbandoned(base + "/" + old) // who may not leaves it to others
 		if old != id && p.expired(base+"/"+old, now) {
 			p.log.Info("snapshot expired", "id", old)
 			os.RemoveAll(base + "/" + old)

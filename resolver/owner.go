@@ -1,9 +1,7 @@
 package resolver
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 
 	"artifactfs.dev/artifactfs/internal/store"
@@ -23,7 +21,7 @@ func ownerOf(ctx context.Context) owner {
 		return owner{process: uint32(os.Getpid()), uid: uint32(os.Getuid())}
 	}
 	p := store.TGID(c.PID)
-	return owner{process: p, start: startOf(p), uid: c.UID}
+	return owner{process: p, start: store.Started(p), uid: c.UID}
 }
 
 // alive reports whether the process still runs.
@@ -31,20 +29,5 @@ func (o owner) alive() bool {
 	if o.start == "" {
 		return true // nothing to tell by
 	}
-	return startOf(o.process) == o.start
-}
-
-// startOf returns when a process started, in ticks since boot; "" if that
-// cannot be seen.
-func startOf(process uint32) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process))
-	if err != nil {
-		return ""
-	}
-	// The command's name, in parentheses, may hold anything.
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(f) < 20 {
-		return ""
-	}
-	return string(f[19])
+	return store.Started(o.process) == o.start
 }

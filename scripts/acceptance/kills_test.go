@@ -102,50 +102,20 @@ func (s *site) nothingLeft(pids ...string) {
 	}
 }
 
-// temporaries fails the test for a temporary file of a killed writer that would stay. They go with the first log an hour later: until then, who knows
-// whether their writer lives on another node. Of versions that are not among the newest by then a few go with each log.
+// temporaries fails the test for a temporary file of a killed writer that stays: the first log of whoever comes next takes them.
 func (c *killed) temporaries() {
 	c.t.Helper()
-	const longAgo = 2 * time.Hour
-	find := func() (left []string) {
-		must(c.t, filepath.WalkDir(c.s.Root, func(path string, _ fs.DirEntry, err error) error {
-			if strings.Contains(filepath.Base(path), "tmp") {
-				left = append(left, path)
-			}
-			return err
-		}))
-		return left
-	}
-	left := find()
-	for _, path := range left {
-		must(c.t, os.Chtimes(path, time.Time{}, time.Now().Add(-longAgo)))
-	}
 	c.s.artifactfs("log", c.logged, c.dir)
-	old := find()
-	if i := slices.IndexFunc(old, func(path string) bool {
-		return !versionName.MatchString(filepath.Base(filepath.Dir(path))) && !ofTheLiving(path)
-	}); i >= 0 {
-		c.t.Errorf("a temporary file is left an hour later: %s", old[i])
-	}
-	for range 100 {
-		if len(old) == 0 || len(find()) < len(old) {
-			break
+	var left []string
+	must(c.t, filepath.WalkDir(c.s.Root, func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(filepath.Base(path), "tmp") {
+			left = append(left, path)
 		}
-		c.s.artifactfs("log", c.logged, c.dir)
+		return err
+	}))
+	if len(left) > 0 {
+		c.t.Errorf("%d temporary files of killed writers are left: %q", len(left), left)
 	}
-	now := find()
-	if len(now) > 0 && len(now) == len(old) {
-		c.t.Errorf("temporary files of older versions stay: %q", now)
-	}
-	c.t.Logf("%d temporary files were left, %d after an hour and a log, and fewer with later ones: %d", len(left), len(old), len(now))
-}
-
-// ofTheLiving says whether a process has the number of a temporary file's writer: many are started here, and numbers are used again.
-func ofTheLiving(path string) bool {
-	return slices.ContainsFunc(strings.FieldsFunc(filepath.Base(path), func(r rune) bool { return r == '.' || r == '_' }), func(part string) bool {
-		pid, err := strconv.Atoi(part)
-		return err == nil && syscall.Kill(pid, 0) == nil
-	})
 }
 
 // serving is what the mount says of the processes that serve it.
