@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,6 +133,22 @@ func (d *Dir) SetTTL(ttl time.Duration) {
 	d.ttl.Store(int64(ttl))
 }
 
+// kept is the part of what is remembered that a pause leaves.
+const kept = 16
+
+// Trim gives back the memory of all but the last answers, which it may have to give
+// again: a store may be gone when somebody comes back to it.
+func (d *Dir) Trim() {
+	for d.artifacts.Len() > maxArtifacts/kept {
+		d.artifacts.RemoveOldest()
+	}
+	for d.records.Len() > maxRecords/kept || d.records.bytes.Load() > maxRecordBytes/kept {
+		d.records.RemoveOldest()
+	}
+	d.publics.Purge()
+	d.local.Trim()
+}
+
 func (d *Dir) life() time.Duration { return time.Duration(d.ttl.Load()) }
 
 // String returns the path of the store.
@@ -185,6 +202,22 @@ func identityOf(ctx context.Context) (identity, bool) {
 		return identity{}, false
 	}
 	return identity{c.UID, c.GID, store.TGID(c.PID)}, true
+}
+
+// audience are those who have been given an answer: few, as a rule one.
+type audience []identity
+
+func (a audience) has(who identity) bool { return slices.Contains(a, who) }
+
+// add adds one. After so many that looking them up takes time it starts anew.
+func (a *audience) add(who identity) {
+	if a.has(who) {
+		return
+	}
+	if len(*a) >= 256 {
+		*a = nil
+	}
+	*a = append(*a, who)
 }
 
 // changes reports why the store may not be changed, if so.

@@ -15,8 +15,23 @@ import (
 // nameList is what lay below a prefix at one time. Dir.mu guards seenBy.
 type nameList struct {
 	at     time.Time
-	names  []string
-	seenBy map[identity]bool
+	names  packed
+	seenBy audience
+}
+
+// packed is a list of names in one piece: of 100,000 names, each by itself, most of
+// the memory is headers.
+type packed string
+
+const packedBy = "/" // which no component holds
+
+func pack(names []string) packed { return packed(strings.Join(names, packedBy)) }
+
+func (p packed) list() []string {
+	if p == "" {
+		return nil
+	}
+	return strings.Split(string(p), packedBy)
 }
 
 // Names returns the components below prefix that lead to artifacts, sorted; ""
@@ -43,14 +58,14 @@ func (d *Dir) Names(ctx context.Context, prefix string) ([]string, error) {
 			}
 		}
 		names, err := d.names(prefix)
-		return &nameList{at: time.Now(), names: names}, err
+		return &nameList{at: time.Now(), names: pack(names)}, err
 	})
 	var gone *unreachable
 	if errors.As(err, &gone) && known {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if l.seenBy[who] {
-			return l.names, nil
+		if l.seenBy.has(who) {
+			return l.names.list(), nil
 		}
 	}
 	if err != nil {
@@ -60,18 +75,15 @@ func (d *Dir) Names(ctx context.Context, prefix string) ([]string, error) {
 		return nil, err
 	}
 	d.mu.Lock()
-	if known && fresh != l && slices.Equal(fresh.names, l.names) {
-		fresh.seenBy = l.seenBy // nothing in it is new to them
+	if known && fresh != l && fresh.names == l.names {
+		fresh.seenBy = slices.Clone(l.seenBy) // nothing in it is new to them
 	}
-	if fresh.seenBy == nil || len(fresh.seenBy) > 256 {
-		fresh.seenBy = make(map[identity]bool)
-	}
-	fresh.seenBy[who] = true
+	fresh.seenBy.add(who)
 	d.mu.Unlock()
 	if fresh != l {
 		d.prefixes.Add(prefix, fresh)
 	}
-	return fresh.names, nil
+	return fresh.names.list(), nil
 }
 
 // names reads the directory of prefix and the index. To be called inside do.

@@ -21,7 +21,7 @@ type snapshot struct {
 	legacy    []int          // in the index and not complete, ascending
 	retired   []int          // ascending
 	aliases   map[string]int // of versions that exist
-	ids       map[int]fileID // of the directories of complete
+	ids       []fileID       // of the directories of complete, in its order
 	bad       map[int]stamp  // of files that are no manifest, not to be parsed again
 	warnings  []string
 	latest    pointer
@@ -83,7 +83,7 @@ func readEntries(dir string) (e entries, err error) {
 // scan reads an artifact. What old knows to be complete is not read again.
 // To be called inside do.
 func (d *Dir) scan(name string, old *snapshot) (*snapshot, error) {
-	s := &snapshot{at: time.Now(), ids: make(map[int]fileID), bad: make(map[int]stamp)}
+	s := &snapshot{at: time.Now()}
 	dir, fi, err := d.within(name)
 	index := d.legacy()
 	s.legacy = index.numbers(name)
@@ -159,14 +159,13 @@ func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old 
 			return err
 		}
 	}
-	s.aliases = make(map[string]int)
 	for _, entry := range e.pointers {
 		p, err := readPointer(dir, entry)
 		if err != nil {
 			return err
 		}
 		if p.ok && s.exists(p.v) {
-			s.aliases[entry] = p.v
+			s.name(entry, p.v)
 		}
 	}
 	return nil
@@ -174,11 +173,32 @@ func (d *Dir) scanDir(s *snapshot, dir string, fi fs.FileInfo, name string, old 
 
 // knows takes over that v is complete, if old says so.
 func (s *snapshot) knows(old *snapshot, v int) bool {
-	id, ok := old.ids[v]
+	i, ok := slices.BinarySearch(old.complete, v)
 	if ok {
-		s.complete, s.ids[v] = append(s.complete, v), id
+		s.add(v, old.ids[i])
 	}
 	return ok
+}
+
+// add notes that v, which is higher than all before it, is complete.
+func (s *snapshot) add(v int, id fileID) {
+	s.complete, s.ids = append(s.complete, v), append(s.ids, id)
+}
+
+// idOf returns the directory in which v was complete, the zero one if it was not.
+func (s *snapshot) idOf(v int) fileID {
+	if i, ok := slices.BinarySearch(s.complete, v); ok {
+		return s.ids[i]
+	}
+	return fileID{}
+}
+
+// name notes an alias.
+func (s *snapshot) name(alias string, v int) {
+	if s.aliases == nil {
+		s.aliases = make(map[string]int)
+	}
+	s.aliases[alias] = v
 }
 
 // scanVersion finds out whether v, in a real directory, exists for readers. A
@@ -186,28 +206,36 @@ func (s *snapshot) knows(old *snapshot, v int) bool {
 // has been changed.
 func (d *Dir) scanVersion(s *snapshot, vdir string, v int, old *snapshot) error {
 	id, err := identify(vdir)
-	if err == nil && old != nil && old.ids[v] == id && s.knows(old, v) {
+	if err == nil && old != nil && old.idOf(v) == id && s.knows(old, v) {
 		return nil
 	}
 	fi, err := os.Lstat(vdir + "/manifest.json")
 	if err == nil {
 		if now := stampOf(fi); old != nil && old.bad[v] == now {
-			s.bad[v] = now
+			s.ruin(v, now)
 			return nil
 		}
 		err = d.valid(vdir)
 	}
 	switch {
 	case err == nil:
-		s.complete, s.ids[v] = append(s.complete, v), id
+		s.add(v, id)
 	case isLost(err):
 		return err
 	case fi != nil && absent(err):
-		s.bad[v] = stampOf(fi)
+		s.ruin(v, stampOf(fi))
 	default:
 		s.file(v, err)
 	}
 	return nil
+}
+
+// ruin notes a file that is no record.
+func (s *snapshot) ruin(v int, file stamp) {
+	if s.bad == nil {
+		s.bad = make(map[int]stamp)
+	}
+	s.bad[v] = file
 }
 
 // file puts a version that cannot be read where it belongs.
@@ -222,12 +250,9 @@ func (s *snapshot) file(v int, err error) {
 
 // alias adds the index's aliases to those of the directory, which come first.
 func (s *snapshot) alias(legacy map[string]int) {
-	if s.aliases == nil {
-		s.aliases = make(map[string]int)
-	}
 	for alias, v := range legacy {
 		if _, taken := s.aliases[alias]; !taken && s.exists(v) {
-			s.aliases[alias] = v
+			s.name(alias, v)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type artifact struct {
 	old    bool   // last was read before such a change
 	latest int    // what was shown as latest, and when
 	shown  time.Time
-	seenBy map[identity]bool
+	seenBy audience
 }
 
 // artifact returns what is remembered of name.
@@ -232,10 +232,7 @@ func (d *Dir) answer(ctx context.Context, a *artifact, s *snapshot, latest point
 	}
 	slices.Sort(l.Versions)
 	l.Warning = strings.Join(warnings, "; ")
-	if a.seenBy == nil || len(a.seenBy) > 256 {
-		a.seenBy = make(map[identity]bool)
-	}
-	a.seenBy[who] = true
+	a.seenBy.add(who)
 	return l
 }
 
@@ -252,7 +249,7 @@ func (d *Dir) lastAnswer(ctx context.Context, a *artifact, err error) (*Listing,
 	who, _ := identityOf(ctx)
 	who.process = 0
 	d.mu.Lock()
-	s, known := a.last, a.seenBy[who]
+	s, known := a.last, a.seenBy.has(who)
 	d.mu.Unlock()
 	if s == nil || !known {
 		return nil, fmt.Errorf("artifact %s: %w", a.name, err)

@@ -119,6 +119,13 @@ type Scoped interface {
 	OpenToAll(ctx context.Context, name string, version int, round *store.Round) error
 }
 
+// Trimmer is a Source that can do with less memory.
+type Trimmer interface {
+	// Trim gives back the memory of what can be had again, the last known answers
+	// about what was asked for last excepted.
+	Trim()
+}
+
 // Refresher is a Source that caches.
 type Refresher interface {
 	// Refresh forgets what is cached about name; "" is everything.

@@ -79,6 +79,21 @@ func (t *Tree) Refresh() {
 	}
 }
 
+// keptShown is how many versions keep their resolved data path in a pause.
+const keptShown = shownVersions / 8
+
+// Trim gives memory back: it is for when nothing is asked for, and costs whoever
+// comes next a look at the store.
+func (t *Tree) Trim() {
+	for t.shown.Len() > keptShown {
+		t.shown.RemoveOldest()
+	}
+	if s, ok := t.src.(Trimmer); ok {
+		s.Trim()
+	}
+	t.data.Trim()
+}
+
 // refresh is the control file that does it, whatever is written.
 type refresh struct{ t *Tree }
 

@@ -76,6 +76,13 @@ func (l *Local) Reconfigure(roots []string, deadline time.Duration) {
 	l.within.Store(newRoots(roots))
 }
 
+// Trim gives back the memory of answers that are too old to be given.
+func (l *Local) Trim() {
+	l.search.trim()
+	statuses.trim()
+	jobs.trim()
+}
+
 func (l *Local) deadline() time.Duration { return time.Duration(l.wait.Load()) }
 
 // Do runs fn with its system calls made as the caller, in the slot of path's

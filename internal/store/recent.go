@@ -42,6 +42,19 @@ func (r *recent[K, V]) put(k K, v V) {
 	r.insert(k, aged[V]{v, time.Now()})
 }
 
+// trim drops what is too old to be given, and the older half.
+func (r *recent[K, V]) trim() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	young := make(map[K]aged[V])
+	for k, a := range r.young {
+		if time.Since(a.at) < r.keep {
+			young[k] = a
+		}
+	}
+	r.young, r.old = young, nil
+}
+
 func (r *recent[K, V]) insert(k K, a aged[V]) {
 	if r.young == nil || len(r.young) >= r.size {
 		r.young, r.old = make(map[K]aged[V]), r.young

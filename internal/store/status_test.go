@@ -68,3 +68,16 @@ func TestRecent(t *testing.T) {
 		t.Error("an old answer is given")
 	}
 }
+
+// What is trimmed is what is too old to be given.
+func TestRecentTrim(t *testing.T) {
+	r := recent[int, int]{size: 4, keep: time.Hour}
+	for i := range 6 {
+		r.put(i, i)
+	}
+	r.young[5] = aged[int]{5, time.Now().Add(-2 * time.Hour)}
+	r.trim()
+	if _, ok := r.get(4); !ok || len(r.young) != 1 || r.old != nil {
+		t.Errorf("after a trim: %v and %v", r.young, r.old)
+	}
+}
