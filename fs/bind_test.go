@@ -128,7 +128,11 @@ func TestIdleBindExpires(t *testing.T) {
 	if !m.isBound(t) {
 		t.Error("a bind that was used since the last round is gone")
 	}
-	round()
+	for range 10 { // one as a rule: whoever makes a mount namespace meanwhile uses it for a moment
+		if round(); !m.isBound(t) {
+			break
+		}
+	}
 	if m.isBound(t) {
 		t.Error("a bind that nobody has used for a round is there")
 	}

@@ -56,6 +56,10 @@ type Server struct {
 	log      *slog.Logger
 	once     sync.Once
 	counts   nodes.Counters
+	tree     *resolver.Tree
+	root     fusefs.InodeEmbedder
+	ended    chan struct{} // closed when the mount is gone
+	resting  sync.WaitGroup
 }
 
 // Mount mounts tree at dir, and returns when it can be read. As root it needs no
@@ -66,7 +70,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink"}
+	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink", tree: tree, ended: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -82,7 +86,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 		return nil, fmt.Errorf("mount %s: data = \"bind\" cannot be had: %s; data = \"auto\" takes the best lane that can", dir, s.noBind)
 	}
 	root, lanes, pins := nodes.New(tree, no)
-	s.lanes = lanes
+	s.root, s.lanes = root, lanes
 	if s.binds != nil {
 		s.binds.lanes, s.binds.pins = lanes, pins
 	}
@@ -94,6 +98,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if s.binds != nil {
 		s.binds.tasks.Go(s.binds.watch)
 	}
+	s.resting.Go(s.rest)
 	return s, nil
 }
 
@@ -245,9 +250,12 @@ func missing(path string) bool {
 	return errors.Is(err, os.ErrNotExist)
 }
 
-// Wait returns when the mount is gone, by Unmount or from outside.
+// Wait returns when the mount is gone, by Unmount or from outside. It is to be
+// called once.
 func (s *Server) Wait() {
 	s.fuse.Wait()
+	close(s.ended)
+	s.resting.Wait()
 	if s.binds != nil {
 		s.binds.close()
 	}

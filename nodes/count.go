@@ -12,7 +12,7 @@ import (
 
 // ops are the kinds of requests that are counted.
 var ops = [...]string{"lookup", "getattr", "setattr", "access", "readlink", "statfs", "open", "read", "write", "flush", "release",
-	"opendir", "readdir", "create", "mkdir", "rename", "unlink"}
+	"opendir", "readdir", "create", "mkdir", "rename", "unlink", "forget"}
 
 const (
 	opLookup = iota
@@ -32,6 +32,7 @@ const (
 	opMkdir
 	opRename
 	opUnlink
+	opForget
 )
 
 // outcomes: ok, and what an administrator tells errors apart by.
@@ -92,6 +93,17 @@ func (c *Counters) Counts() Counts {
 		out.Opens[lane], out.Open[lane], out.Bytes[lane] = c.opens[i].Load(), c.open[i].Load(), c.bytes[i].Load()
 	}
 	return out
+}
+
+// Total is the number of all requests so far.
+func (c *Counters) Total() int64 {
+	var n int64
+	for i := range c.ops {
+		for j := range c.ops[i] {
+			n += c.ops[i][j].Load()
+		}
+	}
+	return n
 }
 
 func (c *Counters) note(op int, st fuse.Status) fuse.Status {
@@ -220,4 +232,9 @@ func (r *counted) Rename(cancel <-chan struct{}, in *fuse.RenameIn, old, new str
 
 func (r *counted) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
 	return r.c.note(opUnlink, r.RawFileSystem.Unlink(cancel, h, name))
+}
+
+func (r *counted) Forget(node, lookups uint64) {
+	r.RawFileSystem.Forget(node, lookups)
+	r.c.note(opForget, fuse.OK)
 }

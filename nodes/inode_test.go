@@ -39,6 +39,7 @@ func TestInodeLife(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		runtime.GC()
 		table.mu.Lock()
+		table.sweep()
 		n := len(table.ino)
 		table.mu.Unlock()
 		if n == 0 {

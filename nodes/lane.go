@@ -51,7 +51,7 @@ func stampOf(a store.Attr) stamp { return stamp{a.Mtime, a.Ctime, a.Size} }
 func (i *inode) changed(a store.Attr) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.shown != stampOf(a) && i.shown != stamp{}
+	return i.data != nil && i.data.shown != stampOf(a) && i.data.shown != stamp{}
 }
 
 // unchanged reports whether the kernel has been given something of the file to
@@ -59,7 +59,7 @@ func (i *inode) changed(a store.Attr) bool {
 func (i *inode) unchanged(a store.Attr) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.shown == stampOf(a)
+	return i.data != nil && i.data.shown == stampOf(a)
 }
 
 // show notes what the kernel is about to keep. After a change, that must be after
@@ -68,13 +68,21 @@ func (i *inode) unchanged(a store.Attr) bool {
 func (i *inode) show(a store.Attr) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.shown = stampOf(a)
+	i.made().shown = stampOf(a)
+}
+
+// made returns what is open and shown of the inode. The mutex is held.
+func (i *inode) made() *data {
+	if i.data == nil {
+		i.data = &data{}
+	}
+	return i.data
 }
 
 func (i *inode) isOpen() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.opens > 0
+	return i.data != nil && i.data.opens > 0
 }
 
 // open counts one more open of the file in fd, whose lane is decided by the first
@@ -83,39 +91,41 @@ func (i *inode) isOpen() bool {
 func (i *inode) open(fd int, a store.Attr, s *system, v *resolver.Version) (lane, int32, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if a.Dev != i.ent.Attr.Dev || a.Ino != i.ent.Attr.Ino {
+	if a.Dev != i.attr.Dev || a.Ino != i.attr.Ino {
 		return 0, 0, syscall.ESTALE
 	}
-	if i.opens > 0 && (a.Dev != i.dev || a.Ino != i.fileIno) {
+	d := i.made()
+	if d.opens > 0 && (a.Dev != d.dev || a.Ino != d.fileIno) {
 		return 0, 0, syscall.ESTALE
 	}
-	if i.opens == 0 {
-		i.lane, i.backing, i.dev, i.fileIno = laneCopy, 0, a.Dev, a.Ino
+	if d.opens == 0 {
+		d.lane, d.backing, d.dev, d.fileIno = laneCopy, 0, a.Dev, a.Ino
 		why := s.lanes.why
 		if s.pass != nil {
 			var id int32
 			if id, why = s.pass.register(fd, a.Dev); why == "" {
-				i.lane, i.backing = lanePassthrough, id
+				d.lane, d.backing = lanePassthrough, id
 			}
 		}
-		s.lanes.note(v, i.lane, why)
+		s.lanes.note(v, d.lane, why)
 	}
 	// The lookup may have seen an earlier file with this inode number. The kernel
 	// was shown that one; what Getattr answers is the open one's.
-	if i.shown == (stamp{}) {
-		i.shown = stampOf(i.ent.Attr)
+	if d.shown == (stamp{}) {
+		d.shown = stampOf(*i.attr)
 	}
-	i.ent.Attr = a
-	i.opens++
-	return i.lane, i.backing, nil
+	i.attr = &a
+	d.opens++
+	return d.lane, d.backing, nil
 }
 
 func (i *inode) close(p *Passthrough) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.opens--; i.opens == 0 && i.lane == lanePassthrough {
-		p.release(i.backing)
-		i.lane, i.backing = laneNone, 0
+	d := i.data
+	if d.opens--; d.opens == 0 && d.lane == lanePassthrough {
+		p.release(d.backing)
+		d.lane, d.backing = laneNone, 0
 	}
 }
 
