@@ -27,5 +27,6 @@ type Push struct {
 	Next    time.Time `json:"next,omitzero"` // when it is tried again
 
 	ArtifactID string `json:"artifact_id,omitempty"` // W&B's, once done
+	Digest     string `json:"digest,omitempty"`      // of the version, as W&B gives it
 	Manifest   string `json:"manifest,omitempty"`    // NAME:vN in the manifest store; "" without one
 }

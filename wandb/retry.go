@@ -54,6 +54,11 @@ func (a *again) Unwrap() []error {
 // little time the waits are shorter: through a mount that is the difference between
 // an answer and none.
 func retry[T any](ctx context.Context, attempt func(context.Context) (T, error)) (T, error) {
+	return retryFor(ctx, attemptTime, attempt)
+}
+
+// retryFor is retry for attempts that may each take as long as limit.
+func retryFor[T any](ctx context.Context, limit time.Duration, attempt func(context.Context) (T, error)) (T, error) {
 	b := &backoff.ExponentialBackOff{InitialInterval: firstWait, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: longestWait}
 	opts := []backoff.RetryOption{backoff.WithBackOff(b), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(0)}
 	if end, ok := ctx.Deadline(); ok {
@@ -63,7 +68,7 @@ func retry[T any](ctx context.Context, attempt func(context.Context) (T, error))
 	}
 	var last *again
 	v, err := backoff.Retry(ctx, func() (T, error) {
-		one, cancel := context.WithTimeout(ctx, attemptWithin(ctx))
+		one, cancel := context.WithTimeout(ctx, attemptWithin(ctx, limit))
 		defer cancel()
 		v, err := attempt(one)
 		if a, ok := err.(*again); ok {
@@ -84,16 +89,16 @@ func retry[T any](ctx context.Context, attempt func(context.Context) (T, error))
 
 // attemptWithin returns how long one attempt may take: half of what is left, so
 // that a lost packet costs an attempt and not the answer.
-func attemptWithin(ctx context.Context) time.Duration {
+func attemptWithin(ctx context.Context, limit time.Duration) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
-		return attemptTime
+		return limit
 	}
 	left := time.Until(end)
 	if left/2 > 2*time.Second {
 		left /= 2
 	}
-	return min(attemptTime, left)
+	return min(limit, left)
 }
 
 // waitAfter returns how long the server asks to wait: Retry-After in seconds or as

@@ -25,6 +25,7 @@ var (
 		"resolver/sourcetest":           {"resolver", "manifest", "internal/store"},
 		"wandb":                         {"manifest", "internal/store"},
 		"wandb/internal/gql":            {},
+		"wandb/outbox":                  {"wandb", "manifest", "internal/store"},
 		"wandb/schema":                  {},
 		"wandb/wandbtest":               {"wandb/schema"},
 		"wandb/wandbtest/cmd/wandbtest": {"wandb/wandbtest"},

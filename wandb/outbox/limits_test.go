@@ -1,0 +1,37 @@
+package outbox
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	long := strings.Repeat("n", 129)
+	for _, tt := range []struct{ name, typ, alias, want string }{
+		{"nano3-sft_data.v2", "SFTDataArtifact", "prod", ""},
+		{"embed/model", "model", "prod", "log it as embed-model"},
+		{"a b", "model", "prod", `has ' '`},
+		{"é", "model", "prod", `has 'é'`},
+		{long, "model", "prod", "longer than 128"},
+		{"n", "wandb-x", "prod", "W&B's own"},
+		{"n", "job", "prod", "W&B's own"},
+		{"run-n", "run_table", "prod", "W&B's own"},
+		{"n", "a:b", "prod", "a slash or a colon"},
+		{"n", "model", "v7", "version's name"},
+		{"n", "model", "a/b", "a slash or a colon"},
+		{"n", "model", long, "longer than 128"},
+	} {
+		d := draft(t, "n", `{"path": "/d"}`)
+		d.Aliases = []string{tt.alias}
+		d.Manifest.Type = tt.typ
+		err := check(tt.name, d)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%+v: %v", tt, err)
+		case tt.want != "" && (!errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%+v: %v, want %q", tt, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"sync"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb"
+)
+
+// Options are what an outbox has to know. All but Client may be left out.
+type Options struct {
+	// Client returns a client for a server ("" is the configured one). It is asked at
+	// each try, so that a key that was changed counts, and none is kept.
+	Client func(server string) (*wandb.Client, error)
+
+	// Where to log what is pushed from now on. What lies in the outbox goes where it
+	// was meant to go.
+	Server, Entity, Project string
+
+	Store string       // root of the manifest store, which tells its versions from another's
+	Data  *store.Local // how the data is looked at
+
+	// Env returns the caller's environment, as far as W&B and jobs are concerned.
+	Env func(ctx context.Context) map[string]string
+
+	// Done is told of each version that W&B has, until it returns nil. It is told again
+	// where a process ended in between.
+	Done func(ctx context.Context, p *manifest.Push) error
+
+	// Used says which version of W&B's a reference in used_artifacts means: as
+	// [ENTITY/PROJECT/]NAME:VERSION, fs.ErrNotExist if it is none of W&B's.
+	Used func(ctx context.Context, ref string) (string, error)
+
+	Log *slog.Logger
+}
+
+// Outbox is versions on their way to W&B. It is safe for concurrent use, and several
+// processes may have one directory.
+type Outbox struct {
+	opt     Options
+	box     box
+	max     int           // files referred to in one directory
+	wait    time.Duration // how long Push looks at data before it answers
+	request time.Duration // one question to W&B, with its retries
+	step    func(string)  // for tests: called between any two things that last
+	pace    func(tries int) time.Duration
+
+	kick   chan struct{}
+	closed context.Context
+	close  context.CancelFunc
+
+	mu      sync.Mutex // guards what follows
+	looking map[string]bool
+	group   sync.WaitGroup
+}
+
+// Open opens an outbox, making its directory. It speaks to nobody.
+func Open(dir string, opt Options) (*Outbox, error) {
+	b, err := openBox(dir)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Data == nil {
+		opt.Data = store.NewLocal(nil)
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Env == nil {
+		opt.Env = func(context.Context) map[string]string { return nil }
+	}
+	if opt.Project == "" {
+		opt.Project = wandb.DefaultProject
+	}
+	if opt.Server == "" {
+		opt.Server = wandb.DefaultBaseURL
+	}
+	o := &Outbox{
+		opt: opt, box: b, max: maxObjects, wait: 2 * time.Second,
+		request: 20 * time.Second, step: func(string) {}, pace: pace,
+		kick: make(chan struct{}, 1), looking: make(map[string]bool),
+	}
+	o.closed, o.close = context.WithCancel(context.Background())
+	return o, nil
+}
+
+// Close waits for what Push left in the background, which it cuts short: the next
+// process begins it anew.
+func (o *Outbox) Close() {
+	o.close()
+	o.group.Wait()
+}
+
+// Push takes a draft. When it returns without an error the draft is on disk. A
+// version of the manifest store is pushed once: a second push of it is the first.
+// fs.ErrInvalid says that W&B would never take it.
+func (o *Outbox) Push(ctx context.Context, name string, version int, d *manifest.Draft) (*manifest.Push, error) {
+	if err := check(name, d); err != nil {
+		return nil, err
+	}
+	it := o.newItem(ctx, name, version, d)
+	if p, err := o.Pushed(ctx, it.ID); err == nil {
+		return p, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	o.look(ctx, it)
+	o.step("looked")
+	err := o.box.write(it.ID+itemExt, it, true)
+	if errors.Is(err, fs.ErrExist) {
+		return o.Pushed(ctx, it.ID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s: outbox for W&B: %w", name, err)
+	}
+	o.step("queued")
+	o.Kick()
+	return it.push(), nil
+}
+
+// look looks at the data as the caller, who may be gone later. What takes long goes
+// on while the push already waits in the outbox.
+func (o *Outbox) look(ctx context.Context, it *item) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(o.closed, cancel)
+	done := make(chan struct{})
+	o.setLooking(it.ID, true)
+	o.group.Go(func() {
+		defer close(done)
+		defer stop()
+		defer cancel()
+		defer o.Kick()
+		defer o.setLooking(it.ID, false)
+		if _, err := o.freeze(ctx, it); err != nil && ctx.Err() == nil {
+			o.opt.Log.Warn("data is looked at again later", "artifact", it.Name, "version", it.Version, "err", err)
+		}
+	})
+	t := time.NewTimer(o.wait)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+func (o *Outbox) setLooking(id string, on bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if on {
+		o.looking[id] = true
+	} else {
+		delete(o.looking, id)
+	}
+}
+
+func (o *Outbox) isLooking(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.looking[id]
+}
+
+// Pushed returns what has become of a push.
+func (o *Outbox) Pushed(_ context.Context, id string) (*manifest.Push, error) {
+	if !validID(id) {
+		return nil, fmt.Errorf("push %q: %w", id, fs.ErrNotExist)
+	}
+	// It is in done before it leaves the queue.
+	it, err := o.box.item(id)
+	if err == nil {
+		return it.push(), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	p, err := o.box.result(id)
+	if err != nil {
+		return nil, fmt.Errorf("push %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// Of returns what has become of the push of a version of the manifest store.
+func (o *Outbox) Of(ctx context.Context, name string, version int) (*manifest.Push, error) {
+	return o.Pushed(ctx, o.idOf(name, version))
+}
+
+// List returns what is in the outbox, in the order in which it was asked for.
+func (o *Outbox) List() ([]*manifest.Push, error) {
+	all, _, err := o.box.items()
+	var out []*manifest.Push
+	for _, it := range all {
+		out = append(out, it.push())
+	}
+	return out, err
+}
+
+// Kick has Run look again now.
+func (o *Outbox) Kick() {
+	select {
+	case o.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (o *Outbox) newItem(ctx context.Context, name string, version int, d *manifest.Draft) *item {
+	env := o.opt.Env(ctx)
+	s := specOf(d)
+	it := &item{
+		Format: itemFormat, Created: time.Now().UTC(),
+		Name: name, Version: version, Store: o.opt.Store,
+		Server: o.opt.Server, Entity: o.opt.Entity, Project: o.opt.Project,
+		Aliases: s.aliases(d.Aliases, env["NEMO_EXPERIMENT_ID"]),
+		Used:    d.Manifest.UsedArtifacts, Inputs: inputsOf(d),
+		Spec: s, Progress: newProgress(), State: manifest.PushQueued,
+	}
+	if v, _ := d.Metadata.Get("description"); v != nil {
+		it.Text, _ = v.(string)
+	}
+	switch {
+	case version > 0:
+		it.ID = o.idOf(name, version)
+	case d.RequestID != "":
+		it.ID = hashID("request", o.opt.Server, o.opt.Entity, o.opt.Project, name, d.RequestID)
+	default:
+		it.ID = randomID(26)
+	}
+	if c, ok := store.CallerOf(ctx); ok {
+		it.Caller = &caller{c.UID, c.GID, store.TGID(c.PID)}
+	}
+	it.Run = o.runOf(ctx, it, env)
+	return it
+}
+
+// idOf is the same for one version wherever it is pushed from, so that it is pushed
+// once.
+func (o *Outbox) idOf(name string, version int) string {
+	return hashID("version", o.opt.Store, name, fmt.Sprint(version), o.opt.Server, o.opt.Entity, o.opt.Project)
+}
+
+func hashID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:13])
+}
+
+func validID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, c := range id {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// randomID is n letters and digits; W&B's clients make ids of 128.
+func randomID(n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	b := make([]byte, n)
+	for i := range b {
+		k, err := rand.Int(rand.Reader, big.NewInt(int64(len(letters))))
+		if err != nil {
+			panic(err) // the system has no randomness
+		}
+		b[i] = letters[k.Int64()]
+	}
+	return string(b)
+}
+
+func newProgress() progress {
+	return progress{ClientID: randomID(128), SequenceID: randomID(128)}
+}
+
+// asCaller is a context of who asked for a push.
+func asCaller(ctx context.Context, c *caller) context.Context {
+	if c == nil {
+		return ctx
+	}
+	return store.WithCaller(ctx, store.Caller{UID: c.UID, GID: c.GID, PID: c.PID})
+}
