@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -48,7 +50,7 @@ func (d *doctor) mount(dir string) {
 		d.add(what, warn, "its supervisor is about to bring it back", "names are not found for a moment", "artifactfs status "+dir)
 		return
 	case now == notMounted:
-		d.add(what, fine, "nothing is mounted there", "", "")
+		d.free(what, dir)
 		return
 	case now == dead && s != nil:
 		d.add(what, warn, "its daemon is gone, and its supervisor is about to bring it back", "accesses fail for a moment", "artifactfs status "+dir)
@@ -69,6 +71,19 @@ func (d *doctor) mount(dir string) {
 		d.add(what, fine, "it serves", "", "")
 	}
 	d.inside(what, dir)
+}
+
+// free looks whether a mount could be made at dir.
+func (d *doctor) free(check, dir string) {
+	err := reachable(dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = mountable(dir)
+	}
+	if err != nil {
+		d.add(check, fail, oneLine(err), "nothing is mounted there, nor can be", "")
+		return
+	}
+	d.add(check, fine, "nothing is mounted there", "", "")
 }
 
 // inside reads what the mount says of itself.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 )
 
@@ -13,24 +15,58 @@ import (
 // without the key=value ones. A path inside a mount becomes a reference there.
 func (a *app) open(args []string) (*core, []string, error) {
 	plain, dotlist := splitArgs(args)
-	cfg, err := a.load(dotlist)
+	cfg, err := a.configOf(plain, dotlist)
 	if err != nil {
 		return nil, nil, err
-	}
-	if s := mountNamed(plain); s != nil {
-		cfg = s.Config
-	} else if cfg.Embedded {
-		if s, err := onlyMount(); err != nil {
-			return nil, nil, err
-		} else if s != nil {
-			cfg = s.Config
-		}
 	}
 	if err := a.sayWandB(cfg); err != nil {
 		return nil, nil, err
 	}
 	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer, Job: ownJob})
 	return c, plain, err
+}
+
+// configOf is the configuration that a command works with: that of the mount that
+// is named, by --mount or by a path in it, else what is configured here, else that
+// of the only mount.
+func (a *app) configOf(plain, dotlist []string) (*config.Config, error) {
+	if a.at != "" {
+		if len(dotlist) > 0 || a.configFile != "" || a.job != "" {
+			return nil, usagef("--mount takes the configuration of the mount: leave out --config, --job and KEY=VALUE")
+		}
+		return configAt(a.at)
+	}
+	cfg, err := a.load(dotlist)
+	if err != nil {
+		return nil, err
+	}
+	s := mountNamed(plain)
+	if s == nil && cfg.Embedded {
+		if s, err = onlyMount(); err != nil {
+			return nil, err
+		}
+	}
+	if s != nil {
+		cfg = s.Config
+	}
+	return cfg, nil
+}
+
+func configAt(dir string) (*config.Config, error) {
+	dir, err := canonical(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := findState(dir)
+	if err != nil || !s.held() {
+		return nil, fmt.Errorf("there is no mount at %s; artifactfs status lists them", dir)
+	}
+	return s.Config, nil
+}
+
+func (a *app) mountFlag(c *cobra.Command) {
+	c.PersistentFlags().StringVar(&a.at, "mount", "", "the mount at `DIR`, where there are several")
+	_ = c.MarkPersistentFlagDirname("mount")
 }
 
 // sayWandB keeps anybody from taking the manifest's answer for W&B's.
@@ -95,7 +131,7 @@ func onlyMount() (*state, error) {
 	if len(dirs) == 0 {
 		return live[0], nil
 	}
-	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name a path in one, or artifacts.manifest.root=…",
+	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): say which with --mount DIR, or artifacts.manifest.root=…",
 		live[0].Dir, strings.Join(dirs, ", "))
 }
 

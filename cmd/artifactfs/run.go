@@ -21,6 +21,7 @@ type app struct {
 
 	json       bool
 	configFile string
+	at         string // the mount to work on, where there are several
 	job        string
 }
 
@@ -68,21 +69,15 @@ func run(ctx context.Context, args []string) error {
 // command builds the command tree.
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "artifactfs",
-		Short:         "An artifact store as a directory tree",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; see artifactfs --help", args[0])
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error {
-			c.SetOut(a.err)
-			_ = c.Help()
-			return usagef("which command?")
-		},
+		Use:   "artifactfs",
+		Short: "An artifact store as a directory tree",
+		Long: `Show an artifact store as a directory tree, and work on it without a mount.
+KEY=VALUE arguments override env.toml in every command that reads it, as in
+artifactfs ls artifacts.manifest.root=/lustre/artifacts.`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		Args:              noSuchCommand,
+		RunE:              a.whichCommand,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetOut(a.out)
@@ -94,11 +89,28 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.StringVar(&a.configFile, "config", "", "env.toml to read instead of the one found")
 	f.StringVar(&a.job, "job", "", "a job's YAML `file`, laid over env.toml")
-	root.AddCommand(a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.snapshotCmd(), a.verifyCmd(),
-		a.statusCmd(), a.completionCmd(), a.versionCmd(), a.manCmd())
+	for _, c := range []*cobra.Command{a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.snapshotCmd(), a.verifyCmd()} {
+		a.mountFlag(c)
+		root.AddCommand(c)
+	}
+	root.AddCommand(a.statusCmd(), a.completionCmd(), a.versionCmd(), a.manCmd())
 	root.AddCommand(a.mountCmds()...)
 	root.InitDefaultHelpCmd()
 	return root
+}
+
+// noSuchCommand and whichCommand are for commands that only hold others.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q; see %s --help", args[0], c.CommandPath())
+	}
+	return nil
+}
+
+func (a *app) whichCommand(c *cobra.Command, _ []string) error {
+	c.SetOut(a.err)
+	_ = c.Help()
+	return usagef("which command?")
 }
 
 // args checks the number of arguments, key=value ones not counted, and says what

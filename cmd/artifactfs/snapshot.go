@@ -21,13 +21,8 @@ func (a *app) snapshotCmd() *cobra.Command {
 		Long: `Show and change what jobs see as latest. The first latest (or other alias) that a job
 resolves stays what it is for that job, on all nodes. A snapshot's ID is UID.CLUSTER.JOB;
 artifactfs status inside a job says it. Snapshots are their users': root may change all.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; snapshot has ls, show, rm and set", args[0])
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: noSuchCommand,
+		RunE: a.whichCommand,
 	}
 	c.AddCommand(a.snapshotLs(), a.snapshotShow(), a.snapshotRm(), a.snapshotSet())
 	return c

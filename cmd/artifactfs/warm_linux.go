@@ -15,7 +15,6 @@ import (
 )
 
 func (a *app) warmCmd() *cobra.Command {
-	var at string
 	c := &cobra.Command{
 		Use:   "warm NAME:VERSION...",
 		Short: "Bind versions ahead of their first use",
@@ -25,7 +24,7 @@ Where a version cannot be bound it says why; the version is served all the same.
 		Args:              args(1, 1<<20, "references"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := warmMount(at, args)
+			dir, err := warmMount(a.at, args)
 			if err != nil {
 				return err
 			}
@@ -46,7 +45,7 @@ Where a version cannot be bound it says why; the version is served all the same.
 			return nil
 		},
 	}
-	c.Flags().StringVar(&at, "mount", "", "the mount, where there are several")
+	a.mountFlag(c)
 	return c
 }
 
