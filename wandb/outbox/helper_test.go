@@ -145,4 +145,18 @@ func storedManifest(t *testing.T, srv *wandbtest.Server, id string) map[string]m
 	return m.Contents
 }
 
+// usedBy are the names of what a run used.
+func usedBy(t *testing.T, srv *wandbtest.Server, run string) []string {
+	t.Helper()
+	r, err := gql.RunArtifacts(bg, client(t, srv), "team", "nemotron", run, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used []string
+	for _, e := range r.Project.Run.InputArtifacts.Edges {
+		used = append(used, e.Node.ArtifactSequence.Name)
+	}
+	return sorted(used)
+}
+
 func sorted(s []string) []string { slices.Sort(s); return s }

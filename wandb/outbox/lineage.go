@@ -76,7 +76,7 @@ func (l *logging) use(ctx context.Context, text string) error {
 
 func (l *logging) useID(ctx context.Context, id, entity, project string) error {
 	in := gql.UseArtifactInput{ArtifactID: id, EntityName: l.entity, ProjectName: l.project, RunName: l.run}
-	has, err := l.c.Has(ctx, featureUse)
+	has, err := within(ctx, l.request, func(ctx context.Context) (bool, error) { return l.c.Has(ctx, featureUse) })
 	if err != nil {
 		return err
 	}

@@ -58,9 +58,10 @@ type asking struct {
 }
 
 func (a asking) MakeRequest(ctx context.Context, req *graphql.Request, resp *graphql.Response) error {
-	ctx, cancel := context.WithTimeout(ctx, a.within)
-	defer cancel()
-	return a.Client.MakeRequest(ctx, req, resp)
+	_, err := within(ctx, a.within, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, a.Client.MakeRequest(ctx, req, resp)
+	})
+	return err
 }
 
 // log makes a version of W&B's of it. Each step may be the last one that this process

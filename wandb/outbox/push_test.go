@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"artifactfs.dev/artifactfs/manifest"
-	"artifactfs.dev/artifactfs/wandb/internal/gql"
 	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
@@ -61,15 +60,7 @@ func TestPush(t *testing.T) {
 	if diff := cmp.Diff([]string{"metadata.json", "output/a b file://D/a b", "output/train/00.bin file://D/train/00.bin"}, sorted(entries)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
-	r, err := gql.RunArtifacts(bg, client(t, srv), "team", "nemotron", "afs"+p.ID[:24], "", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var used []string
-	for _, e := range r.Project.Run.InputArtifacts.Edges {
-		used = append(used, e.Node.ArtifactSequence.Name)
-	}
-	if diff := cmp.Diff([]string{"org-ds", "org-tok", "raw", uriName(dir, "")}, sorted(used)); diff != "" {
+	if diff := cmp.Diff([]string{"org-ds", "org-tok", "raw", uriName(dir, "")}, usedBy(t, srv, "afs"+p.ID[:24])); diff != "" {
 		t.Errorf("used (-want +got):\n%s", diff)
 	}
 	if left, err := o.List(); len(left) != 0 || err != nil {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"artifactfs.dev/artifactfs/wandb"
 	"artifactfs.dev/artifactfs/wandb/internal/gql"
@@ -13,7 +14,7 @@ func (l *logging) begin(ctx context.Context) error {
 	l.entity, l.project = l.it.Entity, l.it.Project
 	if l.entity == "" {
 		var err error
-		if l.entity, err = l.c.Entity(ctx); err != nil {
+		if l.entity, err = within(ctx, l.request, l.c.Entity); err != nil {
 			return err
 		}
 	}
@@ -79,7 +80,15 @@ func (l *logging) checkType(ctx context.Context) error {
 
 // finishRun ends a run of ours.
 func (l *logging) finishRun(ctx context.Context, a *answer) error {
-	ctx, cancel := context.WithTimeout(ctx, l.request)
+	_, err := within(ctx, l.request, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.c.FinishRun(ctx, a.Entity, a.Project, l.it.Run.ID, 0)
+	})
+	return err
+}
+
+// within is a question with a deadline of its own.
+func within[T any](ctx context.Context, d time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	return l.c.FinishRun(ctx, a.Entity, a.Project, l.it.Run.ID, 0)
+	return ask(ctx)
 }

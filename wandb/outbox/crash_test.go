@@ -1,0 +1,120 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb/wandbtest"
+)
+
+// crashDraft is what a child of the test logs.
+func crashDraft(t *testing.T, name string) *manifest.Draft {
+	t.Helper()
+	return draft(t, name, `{"path": "`+os.Getenv("CRASH_DATA")+`", "used_artifacts": ["raw:v0"], "inputs": ["hf://a/`+name+`"]}`)
+}
+
+// TestCrashChild is the child: it logs a version, and kills itself at the step in its
+// environment, or else prints how many there were.
+func TestCrashChild(t *testing.T) {
+	dir, name, at := os.Getenv("CRASH_DIR"), os.Getenv("CRASH_NAME"), os.Getenv("CRASH_AT")
+	if dir == "" {
+		t.Skip("runs as a child of TestCrash")
+	}
+	o := open(t, dir, &wandbtest.Server{URL: os.Getenv("CRASH_SERVER"), Key: os.Getenv("CRASH_KEY")}, func(opt *Options) {
+		opt.Done = func(_ context.Context, p *manifest.Push) error {
+			return os.WriteFile(dir+"/told."+p.Manifest, nil, 0o600)
+		}
+	})
+	n := 0
+	o.step = func(name string) {
+		n++
+		fmt.Printf("step %d %s\n", n, name)
+		if fmt.Sprint(n) == at {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	p := pushed(t, o, name, 1, crashDraft(t, name))
+	if p, err := o.Try(bg, p.ID); err != nil || p.State != manifest.PushDone {
+		t.Fatalf("%+v %v", p, err)
+	}
+}
+
+// crash runs the child and returns what it printed.
+func crash(t *testing.T, srv *wandbtest.Server, dir, data, name string, at int) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
+	cmd.Env = append(os.Environ(), "CRASH_DIR="+dir, "CRASH_DATA="+data, "CRASH_SERVER="+srv.URL, "CRASH_KEY="+srv.Key, "CRASH_NAME="+name, fmt.Sprintf("CRASH_AT=%d", at))
+	out, _ := cmd.Output()
+	if killed := cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled(); killed != (at > 0) {
+		t.Fatalf("%s at step %d: %v\n%s", name, at, cmd.ProcessState, out)
+	}
+	return string(out)
+}
+
+// A push survives kill -9 between any two steps: what was queued is logged once, with
+// its aliases, its lineage and the store's knowledge of it.
+func TestCrash(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	if _, err := srv.Log(wandbtest.Version{Name: "raw"}); err != nil {
+		t.Fatal(err)
+	}
+	data := tree(t, "x")
+	steps := strings.Split(strings.TrimSpace(crash(t, srv, t.TempDir(), data, "all", 0)), "\n")
+	queued := false
+	for i, step := range steps {
+		if !strings.HasPrefix(step, "step ") {
+			continue
+		}
+		t.Run(strings.ReplaceAll(step, " ", "_"), func(t *testing.T) {
+			queued = queued || strings.HasSuffix(step, " queued")
+			dir, name := t.TempDir(), fmt.Sprintf("n%d", i)
+			crash(t, srv, dir, data, name, i+1)
+			afterCrash(t, srv, dir, name, queued)
+		})
+	}
+	if len(steps) < 20 || !queued {
+		t.Errorf("only these steps: %v", steps)
+	}
+}
+
+func afterCrash(t *testing.T, srv *wandbtest.Server, dir, name string, queued bool) {
+	t.Helper()
+	o := open(t, dir, srv, func(opt *Options) {
+		opt.Done = func(_ context.Context, p *manifest.Push) error {
+			return os.WriteFile(dir+"/told."+p.Manifest, nil, 0o600)
+		}
+	})
+	running(t, o)
+	if !queued {
+		if p, err := o.Of(bg, name, 1); err == nil {
+			t.Errorf("nobody was answered, and there is %+v", p)
+		}
+		return
+	}
+	id := o.idOf(name, 1)
+	if p := ended(t, o, id); p.State != manifest.PushDone || p.Version != "v0" || p.Run != "team/nemotron/afs"+id[:24] {
+		t.Errorf("%+v", p)
+	}
+	if diff := cmp.Diff([]string{"v0 latest"}, versions(t, srv, name)); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"v0 latest"}, versions(t, srv, "a-"+name)); diff != "" {
+		t.Errorf("the input's versions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a-" + name, "raw"}, usedBy(t, srv, "afs"+id[:24])); diff != "" {
+		t.Errorf("used (-want +got):\n%s", diff)
+	}
+	if _, err := os.Stat(dir + "/told." + name + ":v1"); err != nil {
+		t.Errorf("the store was not told: %v", err)
+	}
+	eventually(t, "nothing is left", func() bool { left, err := o.List(); return err == nil && len(left) == 0 })
+}
