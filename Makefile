@@ -63,4 +63,4 @@ deps:
 	@scripts/deps.sh
 
 clean:
-	rm -rf bin .venv bench
+	rm -rf bin .venv .venv-wandb-* bench

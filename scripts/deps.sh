@@ -27,13 +27,14 @@ install_missing() {
   as_root apt-get -qq install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 }
 
+# install_venv DIRECTORY REQUIREMENTS
 install_venv() {
-  cmp -s scripts/requirements.txt .venv/requirements.txt && return 0
-  echo "deps: making .venv" >&2
-  rm -rf .venv
-  python3 -m venv .venv
-  .venv/bin/pip install --quiet --requirement scripts/requirements.txt </dev/null
-  cp scripts/requirements.txt .venv/ # last: its being there says the rest is
+  cmp -s "$2" "$1/requirements.txt" && return 0
+  echo "deps: making $1" >&2
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" </dev/null
+  cp "$2" "$1/requirements.txt" # last: its being there says the rest is
 }
 
 install_staticcheck() {
@@ -52,5 +53,8 @@ fi
 venv=()
 python3 -c 'import ensurepip' 2>/dev/null || venv=(python3-venv)
 install_missing "$test_needs" ${venv[@]+"${venv[@]}"}
-install_venv
+install_venv .venv scripts/requirements.txt
+for sdk in 0.31 0.23; do # what wandb/wandbtest is held to
+  install_venv .venv-wandb-$sdk scripts/requirements-wandb-$sdk.txt
+done
 install_staticcheck
