@@ -18,7 +18,7 @@ import (
 
 // snapshots are what jobs see as latest and other aliases: for each job, NAME and
 // ALIAS a version that is pinned when the job first resolves it, for all nodes.
-// Places that take no pins are passed over; the last one is this memory.
+// Places that take no pins are passed over; after the last one there is this memory.
 type snapshots struct {
 	once  sync.Once
 	blind atomic.Bool // a caller was seen whose process was not

@@ -44,6 +44,7 @@ type coreOptions struct {
 	Producer func(context.Context) string
 	Warm     func(ctx context.Context, name string, n int) error
 	Job      func(context.Context) (id string, seen bool)
+	NodePins string // directory of the pins that no other place takes; "": memory
 }
 
 // openCore opens the stores and the tree over them.
@@ -83,6 +84,9 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	c.pins = c.openPins(o)
 	for _, p := range c.pins {
 		opts.Pins = append(opts.Pins, p)
+	}
+	if o.NodePins != "" && opts.Job != nil {
+		opts.Pins = append(opts.Pins, openNodePins(o.NodePins, cfg.Root, o.Job, o.Log))
 	}
 	c.tree = resolver.New(dir, opts)
 	return c, nil

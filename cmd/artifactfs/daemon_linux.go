@@ -62,6 +62,7 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 		Config:   func() []byte { return d.core.Load().configText() },
 		Producer: callerProducer,
 		Job:      callerJob,
+		NodePins: d.s.pinsDir(),
 		Warm: func(_ context.Context, name string, n int) error {
 			if srv := d.server.Load(); srv != nil {
 				ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(d.core.Load().cfg.Deadline, store.DefaultDeadline)) // as ourselves: it is for everybody

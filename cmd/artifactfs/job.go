@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,6 +80,9 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 	s := c.tree.Snapshot(ctx)
 	if s == nil {
 		return
+	}
+	if s.Refused == "" && slices.ContainsFunc(s.Pins, func(p resolver.PinnedAlias) bool { return p.Where == onThisNode }) {
+		s.Refused = "it did not take them when they were made" // which an earlier daemon was told
 	}
 	j, _ := store.JobOf(ctx)
 	doc.Job = &jobStatus{ID: s.ID, Source: j.Source, Pins: []pinStatus{}, Refused: s.Refused}

@@ -222,6 +222,7 @@ func userAllowOther() bool {
 func pruneStates() {
 	for _, s := range states() {
 		if filepath.Dir(s.file) == runDir() && !s.held() && check(s.Dir) == notMounted {
+			s.unpin()
 			_ = os.Remove(s.file)
 			_ = os.Remove(s.lockFile())
 		}

@@ -135,6 +135,7 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 			d.log.Info("unmounting", "dir", d.s.Dir, "signal", sig.String())
 			d.unmount(d.server.Load(), gone)
 			d.log.Info("unmounted", "dir", d.s.Dir)
+			d.s.unpin()
 			return nil
 		case <-hup:
 			d.tellReloading()
@@ -163,6 +164,7 @@ func ended(srv *fs.Server) <-chan struct{} {
 func (d *daemon) leave() {
 	d.s.letGo()
 	d.older.Wait()
+	d.s.unpin()
 }
 
 // unmount takes the mount away. What is still open in it loses us a moment later:

@@ -191,6 +191,8 @@ func (v *supervisor) cleanUp() {
 	if v.ours() {
 		if err := detach(v.s.Dir); err != nil {
 			v.log.Error("the mount stays", "dir", v.s.Dir, "err", err)
+		} else {
+			v.s.unpin()
 		}
 		_ = os.Remove(v.s.lockFile())
 	}

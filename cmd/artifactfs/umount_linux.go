@@ -44,6 +44,7 @@ func (a *app) umount(where string, u umountFlags) error {
 	}
 	s, _ := findState(dir)
 	if s != nil && !s.held() {
+		s.unpin()
 		s.remove() // of a mount that died with its supervisor
 		_ = os.Remove(s.lockFile())
 		s = nil
@@ -211,7 +212,13 @@ func forceOff(dir string, s *state) error {
 	if s != nil {
 		kill(s.Daemon)
 	}
-	return detach(dir)
+	if err := detach(dir); err != nil {
+		return err
+	}
+	if s != nil {
+		s.unpin()
+	}
+	return nil
 }
 
 func stop(s *state) {
