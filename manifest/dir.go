@@ -176,8 +176,19 @@ func (d *Dir) Degraded() (time.Time, error) {
 // do runs fn as the caller in ctx. Its value is handed over only if fn returned
 // in time, so fn must write to nothing else that a caller sees.
 func do[T any](ctx context.Context, d *Dir, fn func() (T, error)) (T, error) {
+	return run(ctx, d, d.local.Do, fn)
+}
+
+// change is do for what makes files: with the caller's umask.
+func change[T any](ctx context.Context, d *Dir, fn func() (T, error)) (T, error) {
+	return run(ctx, d, d.local.Create, fn)
+}
+
+type access func(ctx context.Context, path string, fn func() error) error
+
+func run[T any](ctx context.Context, d *Dir, as access, fn func() (T, error)) (T, error) {
 	var out atomic.Pointer[T]
-	err := d.local.Do(ctx, d.root, func() error {
+	err := as(ctx, d.root, func() error {
 		d.meet()
 		v, err := fn()
 		if err == nil {

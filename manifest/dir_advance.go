@@ -40,7 +40,7 @@ func (d *Dir) advance(ctx context.Context, name string, v int, back bool) error 
 	}
 	defer give()
 	for wait := newPatience(d.patience); ; {
-		busy, err := do(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over()) })
+		busy, err := change(ctx, d, func() (bool, error) { return d.tryAdvance(name, v, back, wait.over()) })
 		if err != nil || !busy {
 			return err
 		}
@@ -151,7 +151,11 @@ func (d *Dir) highestComplete(dir, name string, retired []int) (int, error) {
 
 // newLatest is a latest that names v, under a temporary name.
 func newLatest(dir string, v int) (*temporary, error) {
-	return createTemporary(dir+"/.latest_tmp_"+unique("_"), dir+"/"+Latest, []byte(Version(v).String()))
+	t, err := createTemporary(dir+"/.latest_tmp_"+unique("_"), dir+"/"+Latest, []byte(Version(v).String()))
+	if err == nil {
+		t.forReaders()
+	}
+	return t, err
 }
 
 // keepLatest puts t in the place of latest, whatever that is: a link is not

@@ -21,7 +21,7 @@ func (d *Dir) SetAlias(ctx context.Context, name, alias string, v int) error {
 	if _, err := d.Manifest(ctx, name, v); err != nil {
 		return err
 	}
-	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.link(name, alias, v) })
+	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.link(name, alias, v) })
 	d.changed(name)
 	return d.refused(ctx, name, "set alias "+alias, err)
 }

@@ -19,7 +19,7 @@ func (d *Dir) Claim(ctx context.Context, name string, v int) error {
 	if v < 0 {
 		return fmt.Errorf("artifact %s: there is no v%d: %w", name, v, fs.ErrInvalid)
 	}
-	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.claim(name, v) })
+	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.claim(name, v) })
 	d.changed(name)
 	return d.refused(ctx, name, "claim "+Version(v).String(), err)
 }
@@ -64,7 +64,7 @@ func (d *Dir) Put(ctx context.Context, name string, v int, file string, data []b
 			return fmt.Errorf("artifact %s: v%d: %w", name, v, err)
 		}
 	}
-	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.put(name, v, file, data) })
+	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.put(name, v, file, data) })
 	d.records.Remove(recordKey{name, v})
 	d.changed(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -96,7 +96,7 @@ func (p *publishing) log() (int, error) {
 		defer give()
 	}
 	for wait := newPatience(requestPatience); ; {
-		o, err := do(p.ctx, p.d, func() (outcome, error) { return p.attempt(wait.over()) })
+		o, err := change(p.ctx, p.d, func() (outcome, error) { return p.attempt(wait.over()) })
 		if err != nil || !o.busy {
 			p.outcome = o
 			return o.v, err

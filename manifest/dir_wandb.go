@@ -29,7 +29,7 @@ func (d *Dir) NoteWandB(ctx context.Context, name string, w WandB) error {
 	if w.Version < 0 {
 		return fmt.Errorf("artifact %s: W&B has no v%d: %w", name, w.Version, fs.ErrInvalid)
 	}
-	_, err := do(ctx, d, func() (struct{}, error) {
+	_, err := change(ctx, d, func() (struct{}, error) {
 		if !d.complete(name, w.Manifest) {
 			return struct{}{}, d.noVersion(name, w.Manifest, nil)
 		}

@@ -42,6 +42,18 @@ func (t *temporary) discard() {
 	}
 }
 
+// forReaders lets whoever may read what has the file's name now read the file too:
+// one writer's umask must not take from others what is not that writer's alone.
+func (t *temporary) forReaders() {
+	old, err := os.Lstat(t.final)
+	if err != nil || !old.Mode().IsRegular() {
+		return
+	}
+	if fi, err := t.Stat(); err == nil && old.Mode()&0o444&^fi.Mode() != 0 {
+		_ = t.Chmod(fi.Mode().Perm() | old.Mode()&0o444)
+	}
+}
+
 // keep gives the file its name, in place of what has it.
 func (t *temporary) keep() error { return t.named(os.Rename) }
 

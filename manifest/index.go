@@ -72,7 +72,7 @@ func (d *Dir) SetIndex(ctx context.Context, b []byte) error {
 	if err := checkIndex(b); err != nil {
 		return d.indexErr(fmt.Errorf("%w: %w", err, fs.ErrInvalid))
 	}
-	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, d.setIndex(b) })
+	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.setIndex(b) })
 	d.Refresh("")
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		err = fmt.Errorf("%s may not write it: %w", who(ctx), err)
@@ -90,6 +90,7 @@ func (d *Dir) setIndex(b []byte) error {
 		return err
 	}
 	defer t.discard()
+	t.forReaders()
 	if err := syncAll(t); err != nil {
 		return err
 	}

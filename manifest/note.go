@@ -21,7 +21,7 @@ func (d *Dir) Note(ctx context.Context, name string, v int, key string, value an
 		side = Object{{"name", name}, {"version", v}}
 	}
 	side.Set(key, value)
-	_, err = do(ctx, d, func() (struct{}, error) {
+	_, err = change(ctx, d, func() (struct{}, error) {
 		if !d.complete(name, v) {
 			return struct{}{}, d.noVersion(name, v, nil)
 		}
@@ -45,6 +45,7 @@ func (d *Dir) keepOwn(kind, name string, v int, o Object) error {
 		return err
 	}
 	defer t.discard()
+	t.forReaders()
 	if err := t.Sync(); err != nil {
 		return err
 	}

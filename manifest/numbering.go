@@ -59,7 +59,7 @@ func (d *Dir) numbering() (Numbering, error) {
 // is then. Nothing is recorded in an empty root, which may be a mount point whose
 // file system is yet to be mounted, unless log says that a version follows.
 func (d *Dir) SetNumbering(ctx context.Context, n Numbering, log bool) (Numbering, error) {
-	return do(ctx, d, func() (Numbering, error) {
+	return change(ctx, d, func() (Numbering, error) {
 		if was, err := d.numbering(); !errors.Is(err, fs.ErrNotExist) {
 			return was, err
 		}

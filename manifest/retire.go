@@ -28,7 +28,7 @@ func (d *Dir) Retire(ctx context.Context, name string, v int, why string, undo b
 	if undo {
 		mark = d.unmark
 	}
-	_, err := do(ctx, d, func() (struct{}, error) { return struct{}{}, mark(ctx, name, v, why) })
+	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, mark(ctx, name, v, why) })
 	d.changed(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return err

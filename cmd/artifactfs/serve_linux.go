@@ -88,9 +88,10 @@ func limitMemory() {
 	}
 }
 
-// shareRecords keeps of the umask what it takes from others' writing: what is logged
-// through a shared mount is for all who may read the store, and the shell that
-// mounted may have been root's, with 077.
+// shareRecords keeps of the umask what it takes from others' writing. A writer's own
+// umask counts for what it logs; where it cannot be seen, as from another pid
+// namespace, the record is for all who may read the store: the shell that mounted may
+// have been root's, with 077.
 func shareRecords() {
 	unix.Umask(unix.Umask(0o077) & 0o022)
 }

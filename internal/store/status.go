@@ -22,13 +22,14 @@ type status struct {
 	tgid   uint32
 	groups []uint32 // supplementary
 	caps   uint64   // effective, if they count in this user namespace
+	umask  int      // -1: it cannot be seen
 }
 
 // of returns c's status. A process that cannot be seen, or is no longer who it
 // was, has no groups and no capabilities.
 func (s *statusCache) of(c Caller) status {
 	if c.PID == 0 {
-		return status{}
+		return status{umask: -1}
 	}
 	if st, ok := s.get(c); ok {
 		return st
@@ -42,13 +43,13 @@ func readStatus(c Caller) status {
 	dir := "/proc/" + strconv.FormatUint(uint64(c.PID), 10)
 	b, err := os.ReadFile(dir + "/status")
 	if err != nil {
-		return status{}
+		return status{umask: -1}
 	}
 	st, uid, gid := parseStatus(b)
 	if c.UID != uid || c.GID != gid {
 		// The pid was used again, or the kernel reports ids that were
 		// overridden for this access (overlayfs does): not its groups then.
-		st.groups, st.caps = nil, 0
+		st.groups, st.caps, st.umask = nil, 0, -1
 	}
 	if st.caps != 0 && !sameUserNamespace(dir) {
 		// Capabilities in a user namespace of its own say nothing of files here.
@@ -70,6 +71,7 @@ func sameUserNamespace(dir string) bool {
 // find are anyID.
 func parseStatus(b []byte) (st status, uid, gid uint32) {
 	uid, gid = anyID, anyID
+	st.umask = -1
 	for line := range bytes.Lines(b) {
 		key, rest, _ := bytes.Cut(line, []byte(":"))
 		f := bytes.Fields(rest)
@@ -87,6 +89,12 @@ func parseStatus(b []byte) (st status, uid, gid uint32) {
 			for i := range f {
 				if g := id(f, i); g != anyID {
 					st.groups = append(st.groups, g)
+				}
+			}
+		case "Umask": // since Linux 4.7
+			if len(f) == 1 {
+				if n, err := strconv.ParseUint(string(f[0]), 8, 9); err == nil {
+					st.umask = int(n)
 				}
 			}
 		case "CapEff":

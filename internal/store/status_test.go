@@ -15,12 +15,12 @@ import (
 func TestParseStatus(t *testing.T) {
 	const s = "Name:\tTgid: 7\nUmask:\t0022\nTgid:\t41\nNgid:\t0\nPid:\t42\nUid:\t0\t1\t2\t3\nGid:\t4\t5\t6\t7\nGroups:\t4 24 100000 \nCapEff:\t000001fffeffffff\n"
 	st, uid, gid := parseStatus([]byte(s))
-	want := status{tgid: 41, groups: []uint32{4, 24, 100000}, caps: 0x1fffeffffff}
+	want := status{tgid: 41, groups: []uint32{4, 24, 100000}, caps: 0x1fffeffffff, umask: 0o22}
 	if !reflect.DeepEqual(st, want) || uid != 3 || gid != 7 {
 		t.Errorf("got %+v, %d, %d; want %+v, 3, 7", st, uid, gid, want)
 	}
-	for _, bad := range []string{"", "Tgid:", "Tgid:\tx\n", "Uid:\t1\n", "Groups:\t-1 99999999999\n", "CapEff:\tz\n", "\n:\n"} {
-		if st, uid, gid := parseStatus([]byte(bad)); st.tgid != 0 || st.groups != nil || st.caps != 0 || uid != anyID || gid != anyID {
+	for _, bad := range []string{"", "Tgid:", "Tgid:\tx\n", "Uid:\t1\n", "Groups:\t-1 99999999999\n", "CapEff:\tz\n", "Umask:\t9\n", "Umask:\t1777\n", "\n:\n"} {
+		if st, uid, gid := parseStatus([]byte(bad)); st.tgid != 0 || st.groups != nil || st.caps != 0 || st.umask != -1 || uid != anyID || gid != anyID {
 			t.Errorf("of %q: %+v, %d, %d", bad, st, uid, gid)
 		}
 	}
