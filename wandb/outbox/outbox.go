@@ -142,6 +142,7 @@ func (o *Outbox) look(ctx context.Context, it *item) {
 		defer cancel()
 		defer o.Kick()
 		defer o.setLooking(it.ID, false)
+		o.step("look " + it.Name)
 		if _, err := o.freeze(ctx, it); err != nil && ctx.Err() == nil {
 			o.opt.Log.Warn("data is looked at again later", "artifact", it.Name, "version", it.Version, "err", err)
 		}
