@@ -118,6 +118,7 @@ func (w *world) newArtifact(seq *collection, creator *initiator, in createArtifa
 	a.setTTL(in.TTLDurationSeconds)
 	a.tag(deref(in.Tags))
 	w.nodes[a.ID] = a
+	w.artifacts = append(w.artifacts, a)
 	return a
 }
 
@@ -128,7 +129,6 @@ func (a *artifact) setTTL(seconds *int64Scalar) {
 	}
 	a.TTLIsInherited = *seconds == -1
 	a.TTLDurationSeconds = max(0, *seconds)
-	a.w.mortal = append(a.w.mortal, a)
 }
 
 func (a *artifact) tag(add []tagInput) {

@@ -96,7 +96,9 @@ func play(t *testing.T, sdk string, names []string) map[string]any {
 			t.Errorf("%s with SDK %s: %s", line.Scenario, sdk, line.Failed)
 		}
 		r := strings.NewReplacer(filepath.Join(scratch, line.Scenario), "{DIR}", srv.URL, "{BASE}")
-		uri := func(ref string) string { return strings.ReplaceAll(ref, "{DIR}", filepath.Join(scratch, line.Scenario)) }
+		uri := func(ref string) string {
+			return strings.ReplaceAll(ref, "{DIR}", filepath.Join(scratch, line.Scenario))
+		}
 		seen := replaced(line.Seen, r)
 		if line.Scenario == "log_reference_no_checksum" || line.Scenario == "log_checkpoint" {
 			checkURIs(t, seen, uri)

@@ -9,15 +9,15 @@ import (
 // the schema's: the executor finds them by reflection and refuses to start if one is missing.
 // All of it is only touched with Server.mu held.
 type world struct {
-	srv      *Server
-	next     int
-	users    []*user
-	orgs     []*organization
-	entities []*entity
-	nodes    map[id]any // by id
-	clients  map[id]id  // client ids to ids
-	blobs    map[string]*blob
-	mortal   []*artifact // those with a TTL
+	srv       *Server
+	next      int
+	users     []*user
+	orgs      []*organization
+	entities  []*entity
+	nodes     map[id]any // by id
+	clients   map[id]id  // client ids to ids
+	blobs     map[string]*blob
+	artifacts []*artifact
 }
 
 func newWorld(srv *Server) *world {
@@ -68,7 +68,7 @@ func (w *world) entity(name string) *entity {
 
 // expire deletes the versions whose time has come.
 func (w *world) expire() {
-	for _, a := range w.mortal {
+	for _, a := range w.artifacts {
 		ttl := time.Duration(a.TTLDurationSeconds) * time.Second
 		if a.state == committed && ttl > 0 && w.srv.now().After(a.CreatedAt.Add(ttl)) {
 			a.delete()
