@@ -40,8 +40,14 @@ func (r *Request) inputs() []string {
 	if r.Inputs != nil {
 		return r.Inputs
 	}
+	return Inputs(r.Fields)
+}
+
+// Inputs returns what upstream's types derive from their fields, which a metadata.json
+// has at its top.
+func Inputs(fields Object) []string {
 	uris := []string{}
-	v, _ := r.Fields.Get("source_datasets")
+	v, _ := fields.Get("source_datasets")
 	list, _ := v.([]any)
 	for _, v := range list {
 		switch v := v.(type) {
@@ -54,7 +60,7 @@ func (r *Request) inputs() []string {
 		}
 	}
 	for _, key := range []string{"tokenizer_uri", "source_uri"} {
-		if uri := r.Fields.text(key); uri != "" {
+		if uri := fields.text(key); uri != "" {
 			uris = append(uris, uri)
 		}
 	}

@@ -22,7 +22,10 @@ type Client struct {
 	config Config
 	api    *http.Client // the server itself
 	files  *http.Client // signed addresses
-	pace   pace
+
+	references *http.Client // addresses that are others'
+
+	pace pace
 
 	mu       sync.Mutex // guards what follows
 	entity   string
@@ -44,6 +47,8 @@ func NewClient(c Config) (*Client, error) {
 		entity: c.Entity,
 		api:    &http.Client{Transport: t, CheckRedirect: t.sameServer},
 		files:  &http.Client{Transport: t, CheckRedirect: fewRedirects},
+
+		references: newReferenceClient(),
 	}, nil
 }
 
@@ -229,4 +234,11 @@ func serverSays(text []byte) (string, bool) {
 		said = []string{"an error without words"}
 	}
 	return clean(strings.Join(said, "; ")), a.Data != nil || len(said) > 0
+}
+
+// known returns the entity, "" if it has not been asked for.
+func (c *Client) known() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entity
 }

@@ -101,6 +101,18 @@ func attemptWithin(ctx context.Context, limit time.Duration) time.Duration {
 	return min(limit, left)
 }
 
+// awake waits for d, and reports whether ctx lasted.
+func awake(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // waitAfter returns how long the server asks to wait: Retry-After in seconds or as
 // a date, else the time until its limit is reset.
 func waitAfter(h http.Header, now time.Time) time.Duration {
@@ -162,12 +174,5 @@ func (p *pace) wait(ctx context.Context) bool {
 	if end, ok := ctx.Deadline(); ok && until.After(end) {
 		return false
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return awake(ctx, d)
 }

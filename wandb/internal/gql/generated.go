@@ -636,14 +636,20 @@ func (v *FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMe
 
 // FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile includes the requested fields of the GraphQL type File.
 type FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile struct {
-	Name      string `json:"name"`
-	DirectUrl string `json:"directUrl"`
-	SizeBytes Int64  `json:"sizeBytes"`
+	Name        string `json:"name"`
+	DisplayName string `json:"displayName"`
+	DirectUrl   string `json:"directUrl"`
+	SizeBytes   Int64  `json:"sizeBytes"`
 }
 
 // GetName returns FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile.Name, and is useful for accessing the field via an interface.
 func (v *FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile) GetName() string {
 	return v.Name
+}
+
+// GetDisplayName returns FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile.DisplayName, and is useful for accessing the field via an interface.
+func (v *FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile) GetDisplayName() string {
+	return v.DisplayName
 }
 
 // GetDirectUrl returns FileURLsProjectArtifactCollectionArtifactMembershipArtifactCollectionMembershipFilesFileConnectionEdgesFileEdgeNodeFile.DirectUrl, and is useful for accessing the field via an interface.
@@ -800,6 +806,62 @@ type ListCollectionsResponse struct {
 // GetProject returns ListCollectionsResponse.Project, and is useful for accessing the field via an interface.
 func (v *ListCollectionsResponse) GetProject() *ListCollectionsProject { return v.Project }
 
+// ListProjectsModelsProjectConnection includes the requested fields of the GraphQL type ProjectConnection.
+type ListProjectsModelsProjectConnection struct {
+	PageInfo ListProjectsModelsProjectConnectionPageInfo           `json:"pageInfo"`
+	Edges    []ListProjectsModelsProjectConnectionEdgesProjectEdge `json:"edges"`
+}
+
+// GetPageInfo returns ListProjectsModelsProjectConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnection) GetPageInfo() ListProjectsModelsProjectConnectionPageInfo {
+	return v.PageInfo
+}
+
+// GetEdges returns ListProjectsModelsProjectConnection.Edges, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnection) GetEdges() []ListProjectsModelsProjectConnectionEdgesProjectEdge {
+	return v.Edges
+}
+
+// ListProjectsModelsProjectConnectionEdgesProjectEdge includes the requested fields of the GraphQL type ProjectEdge.
+type ListProjectsModelsProjectConnectionEdgesProjectEdge struct {
+	Node *ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject `json:"node"`
+}
+
+// GetNode returns ListProjectsModelsProjectConnectionEdgesProjectEdge.Node, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnectionEdgesProjectEdge) GetNode() *ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject {
+	return v.Node
+}
+
+// ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject includes the requested fields of the GraphQL type Project.
+type ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject struct {
+	Name string `json:"name"`
+}
+
+// GetName returns ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject.Name, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnectionEdgesProjectEdgeNodeProject) GetName() string {
+	return v.Name
+}
+
+// ListProjectsModelsProjectConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+type ListProjectsModelsProjectConnectionPageInfo struct {
+	EndCursor   string `json:"endCursor"`
+	HasNextPage bool   `json:"hasNextPage"`
+}
+
+// GetEndCursor returns ListProjectsModelsProjectConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnectionPageInfo) GetEndCursor() string { return v.EndCursor }
+
+// GetHasNextPage returns ListProjectsModelsProjectConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *ListProjectsModelsProjectConnectionPageInfo) GetHasNextPage() bool { return v.HasNextPage }
+
+// ListProjectsResponse is returned by ListProjects on success.
+type ListProjectsResponse struct {
+	Models *ListProjectsModelsProjectConnection `json:"models"`
+}
+
+// GetModels returns ListProjectsResponse.Models, and is useful for accessing the field via an interface.
+func (v *ListProjectsResponse) GetModels() *ListProjectsModelsProjectConnection { return v.Models }
+
 // ListVersionsProject includes the requested fields of the GraphQL type Project.
 type ListVersionsProject struct {
 	ArtifactCollection *ListVersionsProjectArtifactCollection `json:"artifactCollection"`
@@ -814,6 +876,7 @@ func (v *ListVersionsProject) GetArtifactCollection() *ListVersionsProjectArtifa
 type ListVersionsProjectArtifactCollection struct {
 	Typename  string                                                                    `json:"__typename"`
 	Id        string                                                                    `json:"id"`
+	Name      string                                                                    `json:"name"`
 	State     ArtifactCollectionState                                                   `json:"state"`
 	Artifacts ListVersionsProjectArtifactCollectionArtifactsVersionedArtifactConnection `json:"artifacts"`
 }
@@ -823,6 +886,9 @@ func (v *ListVersionsProjectArtifactCollection) GetTypename() string { return v.
 
 // GetId returns ListVersionsProjectArtifactCollection.Id, and is useful for accessing the field via an interface.
 func (v *ListVersionsProjectArtifactCollection) GetId() string { return v.Id }
+
+// GetName returns ListVersionsProjectArtifactCollection.Name, and is useful for accessing the field via an interface.
+func (v *ListVersionsProjectArtifactCollection) GetName() string { return v.Name }
 
 // GetState returns ListVersionsProjectArtifactCollection.State, and is useful for accessing the field via an interface.
 func (v *ListVersionsProjectArtifactCollection) GetState() ArtifactCollectionState { return v.State }
@@ -1273,6 +1339,78 @@ type RunArtifactsResponse struct {
 
 // GetProject returns RunArtifactsResponse.Project, and is useful for accessing the field via an interface.
 func (v *RunArtifactsResponse) GetProject() *RunArtifactsProject { return v.Project }
+
+// RunInputsProject includes the requested fields of the GraphQL type Project.
+type RunInputsProject struct {
+	Run *RunInputsProjectRun `json:"run"`
+}
+
+// GetRun returns RunInputsProject.Run, and is useful for accessing the field via an interface.
+func (v *RunInputsProject) GetRun() *RunInputsProjectRun { return v.Run }
+
+// RunInputsProjectRun includes the requested fields of the GraphQL type Run.
+type RunInputsProjectRun struct {
+	Id             string                                                    `json:"id"`
+	InputArtifacts *RunInputsProjectRunInputArtifactsInputArtifactConnection `json:"inputArtifacts"`
+}
+
+// GetId returns RunInputsProjectRun.Id, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRun) GetId() string { return v.Id }
+
+// GetInputArtifacts returns RunInputsProjectRun.InputArtifacts, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRun) GetInputArtifacts() *RunInputsProjectRunInputArtifactsInputArtifactConnection {
+	return v.InputArtifacts
+}
+
+// RunInputsProjectRunInputArtifactsInputArtifactConnection includes the requested fields of the GraphQL type InputArtifactConnection.
+type RunInputsProjectRunInputArtifactsInputArtifactConnection struct {
+	PageInfo RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo                 `json:"pageInfo"`
+	Edges    []RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge `json:"edges"`
+}
+
+// GetPageInfo returns RunInputsProjectRunInputArtifactsInputArtifactConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRunInputArtifactsInputArtifactConnection) GetPageInfo() RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo {
+	return v.PageInfo
+}
+
+// GetEdges returns RunInputsProjectRunInputArtifactsInputArtifactConnection.Edges, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRunInputArtifactsInputArtifactConnection) GetEdges() []RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge {
+	return v.Edges
+}
+
+// RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge includes the requested fields of the GraphQL type InputArtifactEdge.
+type RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge struct {
+	Node *Named `json:"node"`
+}
+
+// GetNode returns RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge.Node, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge) GetNode() *Named {
+	return v.Node
+}
+
+// RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+type RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo struct {
+	EndCursor   string `json:"endCursor"`
+	HasNextPage bool   `json:"hasNextPage"`
+}
+
+// GetEndCursor returns RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
+// GetHasNextPage returns RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *RunInputsProjectRunInputArtifactsInputArtifactConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// RunInputsResponse is returned by RunInputs on success.
+type RunInputsResponse struct {
+	Project *RunInputsProject `json:"project"`
+}
+
+// GetProject returns RunInputsResponse.Project, and is useful for accessing the field via an interface.
+func (v *RunInputsResponse) GetProject() *RunInputsProject { return v.Project }
 
 // ServerFeaturesResponse is returned by ServerFeatures on success.
 type ServerFeaturesResponse struct {
@@ -1927,9 +2065,10 @@ func (v *ViewerResponse) GetViewer() *ViewerViewerUser { return v.Viewer }
 
 // ViewerViewerUser includes the requested fields of the GraphQL type User.
 type ViewerViewerUser struct {
-	Id       string `json:"id"`
-	Username string `json:"username"`
-	Entity   string `json:"entity"`
+	Id       string                                 `json:"id"`
+	Username string                                 `json:"username"`
+	Entity   string                                 `json:"entity"`
+	Teams    *ViewerViewerUserTeamsEntityConnection `json:"teams"`
 }
 
 // GetId returns ViewerViewerUser.Id, and is useful for accessing the field via an interface.
@@ -1940,6 +2079,39 @@ func (v *ViewerViewerUser) GetUsername() string { return v.Username }
 
 // GetEntity returns ViewerViewerUser.Entity, and is useful for accessing the field via an interface.
 func (v *ViewerViewerUser) GetEntity() string { return v.Entity }
+
+// GetTeams returns ViewerViewerUser.Teams, and is useful for accessing the field via an interface.
+func (v *ViewerViewerUser) GetTeams() *ViewerViewerUserTeamsEntityConnection { return v.Teams }
+
+// ViewerViewerUserTeamsEntityConnection includes the requested fields of the GraphQL type EntityConnection.
+type ViewerViewerUserTeamsEntityConnection struct {
+	Edges []ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge `json:"edges"`
+}
+
+// GetEdges returns ViewerViewerUserTeamsEntityConnection.Edges, and is useful for accessing the field via an interface.
+func (v *ViewerViewerUserTeamsEntityConnection) GetEdges() []ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge {
+	return v.Edges
+}
+
+// ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge includes the requested fields of the GraphQL type EntityEdge.
+type ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge struct {
+	Node *ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity `json:"node"`
+}
+
+// GetNode returns ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge.Node, and is useful for accessing the field via an interface.
+func (v *ViewerViewerUserTeamsEntityConnectionEdgesEntityEdge) GetNode() *ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity {
+	return v.Node
+}
+
+// ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity includes the requested fields of the GraphQL type Entity.
+type ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity struct {
+	Name string `json:"name"`
+}
+
+// GetName returns ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity.Name, and is useful for accessing the field via an interface.
+func (v *ViewerViewerUserTeamsEntityConnectionEdgesEntityEdgeNodeEntity) GetName() string {
+	return v.Name
+}
 
 // __AddAliasesInput is used internally by genqlient
 type __AddAliasesInput struct {
@@ -2089,6 +2261,22 @@ func (v *__ListCollectionsInput) GetAfter() string { return v.After }
 // GetFirst returns __ListCollectionsInput.First, and is useful for accessing the field via an interface.
 func (v *__ListCollectionsInput) GetFirst() int { return v.First }
 
+// __ListProjectsInput is used internally by genqlient
+type __ListProjectsInput struct {
+	Entity string `json:"entity"`
+	After  string `json:"after,omitempty"`
+	First  int    `json:"first,omitempty"`
+}
+
+// GetEntity returns __ListProjectsInput.Entity, and is useful for accessing the field via an interface.
+func (v *__ListProjectsInput) GetEntity() string { return v.Entity }
+
+// GetAfter returns __ListProjectsInput.After, and is useful for accessing the field via an interface.
+func (v *__ListProjectsInput) GetAfter() string { return v.After }
+
+// GetFirst returns __ListProjectsInput.First, and is useful for accessing the field via an interface.
+func (v *__ListProjectsInput) GetFirst() int { return v.First }
+
 // __ListVersionsInput is used internally by genqlient
 type __ListVersionsInput struct {
 	Entity     string `json:"entity"`
@@ -2160,6 +2348,30 @@ func (v *__RunArtifactsInput) GetAfter() string { return v.After }
 
 // GetFirst returns __RunArtifactsInput.First, and is useful for accessing the field via an interface.
 func (v *__RunArtifactsInput) GetFirst() int { return v.First }
+
+// __RunInputsInput is used internally by genqlient
+type __RunInputsInput struct {
+	Entity  string `json:"entity"`
+	Project string `json:"project"`
+	Run     string `json:"run"`
+	After   string `json:"after,omitempty"`
+	First   int    `json:"first,omitempty"`
+}
+
+// GetEntity returns __RunInputsInput.Entity, and is useful for accessing the field via an interface.
+func (v *__RunInputsInput) GetEntity() string { return v.Entity }
+
+// GetProject returns __RunInputsInput.Project, and is useful for accessing the field via an interface.
+func (v *__RunInputsInput) GetProject() string { return v.Project }
+
+// GetRun returns __RunInputsInput.Run, and is useful for accessing the field via an interface.
+func (v *__RunInputsInput) GetRun() string { return v.Run }
+
+// GetAfter returns __RunInputsInput.After, and is useful for accessing the field via an interface.
+func (v *__RunInputsInput) GetAfter() string { return v.After }
+
+// GetFirst returns __RunInputsInput.First, and is useful for accessing the field via an interface.
+func (v *__RunInputsInput) GetFirst() int { return v.First }
 
 // __UpdateArtifactInput is used internally by genqlient
 type __UpdateArtifactInput struct {
@@ -2606,6 +2818,7 @@ query FileURLs ($entity: String!, $project: String!, $collection: String!, $alia
 					edges {
 						node {
 							name
+							displayName
 							directUrl
 							sizeBytes
 						}
@@ -2716,6 +2929,53 @@ func ListCollections(
 	return data_, err_
 }
 
+// The query executed by ListProjects.
+const ListProjects_Operation = `
+query ListProjects ($entity: String!, $after: String, $first: Int) {
+	models(entityName: $entity, after: $after, first: $first) {
+		pageInfo {
+			endCursor
+			hasNextPage
+		}
+		edges {
+			node {
+				name
+			}
+		}
+	}
+}
+`
+
+// An entity's projects. The server calls them models here.
+func ListProjects(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	entity string,
+	after string,
+	first int,
+) (data_ *ListProjectsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "ListProjects",
+		Query:  ListProjects_Operation,
+		Variables: &__ListProjectsInput{
+			Entity: entity,
+			After:  after,
+			First:  first,
+		},
+	}
+
+	data_ = &ListProjectsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The query executed by ListVersions.
 const ListVersions_Operation = `
 query ListVersions ($entity: String!, $project: String!, $collection: String!, $after: String, $first: Int) {
@@ -2723,6 +2983,7 @@ query ListVersions ($entity: String!, $project: String!, $collection: String!, $
 		artifactCollection(name: $collection) {
 			__typename
 			id
+			name
 			state
 			artifacts(after: $after, first: $first, filters: "{\"state\":\"COMMITTED\"}") {
 				pageInfo {
@@ -3001,6 +3262,75 @@ func RunArtifacts(
 	return data_, err_
 }
 
+// The query executed by RunInputs.
+const RunInputs_Operation = `
+query RunInputs ($entity: String!, $project: String!, $run: String!, $after: String, $first: Int) {
+	project(entityName: $entity, name: $project) {
+		run(name: $run) {
+			id
+			inputArtifacts(after: $after, first: $first) {
+				pageInfo {
+					endCursor
+					hasNextPage
+				}
+				edges {
+					node {
+						... Named
+					}
+				}
+			}
+		}
+	}
+}
+fragment Named on Artifact {
+	id
+	versionIndex
+	artifactSequence {
+		name
+		project {
+			name
+			entity {
+				name
+			}
+		}
+	}
+}
+`
+
+// What a run used, by name.
+func RunInputs(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	entity string,
+	project string,
+	run string,
+	after string,
+	first int,
+) (data_ *RunInputsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "RunInputs",
+		Query:  RunInputs_Operation,
+		Variables: &__RunInputsInput{
+			Entity:  entity,
+			Project: project,
+			Run:     run,
+			After:   after,
+			First:   first,
+		},
+	}
+
+	data_ = &RunInputsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The query executed by ServerFeatures.
 const ServerFeatures_Operation = `
 query ServerFeatures {
@@ -3218,6 +3548,13 @@ query Viewer {
 		id
 		username
 		entity
+		teams {
+			edges {
+				node {
+					name
+				}
+			}
+		}
 	}
 }
 `

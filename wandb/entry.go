@@ -1,0 +1,107 @@
+package wandb
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// entry is one file of a version as W&B's manifest has it.
+type entry struct {
+	path   string
+	digest string
+	alg    string // "": MD5
+	size   int64  // unknown: -1
+	ref    string // "": W&B stores it
+	birth  string // the id of the artifact that stored it first
+	etag   string // of a reference
+}
+
+// entryJSON is an entry in the manifest. What else it has is not needed here.
+type entryJSON struct {
+	Digest string
+	Ref    string
+	Size   json.Number
+	Birth  string `json:"birthArtifactID"`
+	Extra  struct {
+		ETag any
+		Alg  any
+	}
+}
+
+// xxh128 is the name of the other hash that W&B uses.
+const xxh128 = "XXH128"
+
+func (j *entryJSON) entry(path string) entry {
+	e := entry{path: path, digest: j.Digest, ref: j.Ref, birth: j.Birth, size: -1}
+	if n, err := j.Size.Int64(); err == nil && n >= 0 {
+		// Of a reference, 0 is how some clients say that they do not know.
+		if n > 0 || j.Ref == "" {
+			e.size = n
+		}
+	}
+	e.etag, _ = j.Extra.ETag.(string)
+	e.alg, _ = j.Extra.Alg.(string)
+	if strings.EqualFold(e.alg, "MD5") {
+		e.alg = ""
+	}
+	return e
+}
+
+// hexDigest returns the hash of a stored file in hex, which is how addresses spell
+// it; false if the digest is none of 16 bytes.
+func (e *entry) hexDigest() (string, bool) {
+	b, err := base64.StdEncoding.DecodeString(e.digest)
+	if err != nil || len(b) != 16 {
+		return "", false
+	}
+	return hex.EncodeToString(b), true
+}
+
+// elsewhere reports whether an entry must be followed to know what is there: into a
+// bucket, or another artifact.
+func (e *entry) elsewhere() bool {
+	scheme, _, _ := strings.Cut(e.ref, "://")
+	return e.ref != "" && scheme != "http" && scheme != "https"
+}
+
+// The limits of what an entry may be called.
+const (
+	maxEntryPath = 4096
+	maxEntryName = 255
+)
+
+// checkEntry reports in words what keeps a path from being that of a file below the
+// version. Manifests are written by others.
+func checkEntry(path string) error {
+	bad := func(why string) error {
+		shown := path
+		if len(shown) > 100 {
+			shown = shown[:100] + "…"
+		}
+		return fmt.Errorf("the entry %q %s", shown, why)
+	}
+	switch {
+	case path == "":
+		return bad("has no name")
+	case len(path) > maxEntryPath:
+		return bad("is longer than a path can be")
+	case path[0] == '/':
+		return bad("is an absolute path")
+	case strings.Contains(path, "\x00"):
+		return bad("holds a NUL byte")
+	}
+	for c := range strings.SplitSeq(path, "/") {
+		switch {
+		case c == "" || c == ".":
+			return bad("has an empty component")
+		case c == "..":
+			return bad("leads out of the version")
+		case len(c) > maxEntryName:
+			return bad("has a component that is longer than a name can be")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+package wandb
+
+import (
+	"context"
+
+	"artifactfs.dev/artifactfs/wandb/internal/gql"
+)
+
+// Used by the tests of package wandb_test.
+var UseArtifact = gql.UseArtifact
+
+type UseArtifactInput = gql.UseArtifactInput
+
+// SetExists changes how a Source finds out whether there is something at a path.
+func (s *Source) SetExists(exists func(string) bool) {
+	s.exists = func(_ context.Context, p string) bool { return exists(p) }
+}

@@ -1,0 +1,203 @@
+package wandb
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb/internal/gql"
+)
+
+// pageSize is how much of a listing is asked for at once.
+const pageSize = 100
+
+// listing is a collection as the server lists it.
+type listing struct {
+	manifest.Listing
+	at  collection
+	ids map[int]string // of the artifacts, by version
+}
+
+// listVersions asks for the versions of an artifact and their aliases.
+func (s *Source) listVersions(ctx context.Context, name string) (*listing, error) {
+	entity, err := s.entity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.parse(name, entity)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{at: at, ids: make(map[int]string), Listing: manifest.Listing{Latest: manifest.NoVersion, Aliases: make(map[string]int)}}
+	for after, more := "", true; more; {
+		r, err := ask(ctx, func(ctx context.Context) (*gql.ListVersionsResponse, error) {
+			return gql.ListVersions(ctx, s.c, at.entity, at.project, at.name, after, pageSize)
+		})
+		if err == nil && r.Project == nil {
+			err = s.noProject(ctx, at)
+		}
+		if err != nil {
+			return nil, s.elsewhere(at, err)
+		}
+		c := r.Project.ArtifactCollection
+		// The server finds names in any case; the tree has one spelling of each.
+		if c == nil || c.Name != at.name || c.State == gql.ArtifactCollectionStateDeleted {
+			return nil, s.absent(name)
+		}
+		for _, e := range c.Artifacts.Edges {
+			l.add(c.Id, e)
+		}
+		after, more = next(c.Artifacts.PageInfo.EndCursor, c.Artifacts.PageInfo.HasNextPage, after)
+	}
+	slices.Sort(l.Versions)
+	l.Versions = slices.Compact(l.Versions)
+	l.Claimed = l.Versions
+	return l, nil
+}
+
+type versionEdge = gql.ListVersionsProjectArtifactCollectionArtifactsVersionedArtifactConnectionEdgesVersionedArtifactEdge
+
+// add takes a version of the collection with that id. The same artifact may be in
+// other collections, under other numbers and with other aliases.
+func (l *listing) add(id string, e versionEdge) {
+	v, ok := manifest.ParseVersion(e.Version)
+	if !ok || v.String() != e.Version || e.Node.State != gql.ArtifactStateCommitted {
+		return
+	}
+	n := int(v)
+	l.Versions = append(l.Versions, n)
+	l.ids[n] = e.Node.Id
+	if t, err := time.Parse(time.RFC3339, e.Node.CreatedAt); err == nil && t.After(l.ModTime) {
+		l.ModTime = t
+	}
+	for _, a := range e.Node.Aliases {
+		if a.ArtifactCollection == nil || a.ArtifactCollection.Id != id {
+			continue
+		}
+		if _, number := manifest.ParseVersion(a.Alias); number && strings.HasPrefix(a.Alias, "v") {
+			continue // old servers list the version itself
+		}
+		if a.Alias == manifest.Latest {
+			l.Latest = n
+		} else if alias := escape(a.Alias); manifest.CheckAlias(alias) == nil {
+			l.Aliases[alias] = n
+		}
+	}
+}
+
+// listCollections asks for the names in a project, as paths spell them.
+func (s *Source) listCollections(ctx context.Context, key string) ([]string, error) {
+	entity, project, _ := strings.Cut(key, "/")
+	at := collection{entity: entity, project: project}
+	var names []string
+	for after, more := "", true; more; {
+		r, err := ask(ctx, func(ctx context.Context) (*gql.ListCollectionsResponse, error) {
+			return gql.ListCollections(ctx, s.c, entity, project, after, pageSize)
+		})
+		if err == nil && r.Project == nil {
+			if err = s.noProject(ctx, at); isNotExist(err) && s.own(at) {
+				return nil, nil
+			}
+		}
+		if err != nil {
+			return nil, s.elsewhere(at, err)
+		}
+		c := r.Project.ArtifactCollections
+		for _, e := range c.Edges {
+			if n := e.Node; n != nil && n.State != gql.ArtifactCollectionStateDeleted && !reserved(n.Type.Name) && usable(n.Name) {
+				names = append(names, escape(n.Name))
+			}
+		}
+		after, more = next(c.PageInfo.EndCursor, c.PageInfo.HasNextPage, after)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// reserved reports whether a type is W&B's own bookkeeping, of which every run makes
+// some. Such artifacts can be named, but are not listed.
+func reserved(typ string) bool { return typ == "job" || strings.HasPrefix(typ, "wandb-") }
+
+// listProjects asks for the projects of an entity.
+func (s *Source) listProjects(ctx context.Context, entity string) ([]string, error) {
+	var names []string
+	for after, more := "", true; more; {
+		r, err := ask(ctx, func(ctx context.Context) (*gql.ListProjectsResponse, error) {
+			return gql.ListProjects(ctx, s.c, entity, after, pageSize)
+		})
+		if err == nil && r.Models == nil {
+			err = s.absent(entity)
+		}
+		if err != nil {
+			return nil, s.elsewhere(collection{entity: entity}, err)
+		}
+		for _, e := range r.Models.Edges {
+			if e.Node != nil && manifest.CheckName(e.Node.Name) == nil && badProject(e.Node.Name) == "" {
+				names = append(names, e.Node.Name)
+			}
+		}
+		after, more = next(r.Models.PageInfo.EndCursor, r.Models.PageInfo.HasNextPage, after)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// next returns where a listing goes on. A server that stands still is left.
+func next(cursor string, more bool, after string) (string, bool) {
+	return cursor, more && cursor != "" && cursor != after
+}
+
+// noProject says what it means that the server knows no such project: it is null
+// for what the key may not see too. In an entity of the user's own it does not exist,
+// and the first log will make it.
+func (s *Source) noProject(ctx context.Context, at collection) error {
+	r, err := ask(ctx, func(ctx context.Context) (*gql.ViewerResponse, error) { return gql.Viewer(ctx, s.c) })
+	if err != nil {
+		return err
+	}
+	if v := r.Viewer; v != nil {
+		mine := v.Entity == at.entity || v.Username == at.entity
+		if v.Teams != nil {
+			for _, e := range v.Teams.Edges {
+				mine = mine || e.Node != nil && e.Node.Name == at.entity
+			}
+		}
+		if mine {
+			return fmt.Errorf("project %s/%s does not exist in W&B at %s; the first log makes it: %w", at.entity, at.project, s.c.Server(), fs.ErrNotExist)
+		}
+	}
+	return &Error{Kind: Forbidden, Server: s.c.Server(), About: at.entity + "/" + at.project, Text: "the server shows no such project"}
+}
+
+// own reports whether something is in the configured project.
+func (s *Source) own(at collection) bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return at.entity == s.c.entity && at.project == s.c.config.Project
+}
+
+// elsewhere makes of what the key may not see an absence, where it is not in the
+// configured project: any name of three components is asked for.
+func (s *Source) elsewhere(at collection, err error) error {
+	if (IsKind(err, Forbidden) || IsKind(err, NotFound)) && !s.own(at) {
+		return fmt.Errorf("%v: %w", err, fs.ErrNotExist)
+	}
+	if IsKind(err, NotFound) {
+		// Of the configured project, that is no answer to whether a name is there.
+		return s.c.fail(Forbidden, "", "%v", err)
+	}
+	return err
+}
+
+// askOne bounds one question, so that a fallback has time left.
+const askOne = 10 * time.Second
+
+func ask[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, askOne)
+	defer cancel()
+	return question(ctx)
+}
