@@ -209,6 +209,11 @@ func (a *app) mountBackground(s *state, m *mountFlags, lk *os.File) error {
 	answer, _ := io.ReadAll(io.LimitReader(r, 64<<10))
 	if string(answer) != ready {
 		_ = cmd.Wait()
+		if len(answer) == 0 && survived(s, cmd.Process.Pid, lk) {
+			answer = []byte(ready)
+		}
+	}
+	if string(answer) != ready {
 		s.remove()
 		if msg := strings.TrimSpace(string(answer)); msg != "" {
 			if strings.Contains(msg, "fusermount") { // what it said went to the log

@@ -67,8 +67,11 @@ func supervise(s *state, adopt bool) error {
 		start = v.adopt
 	}
 	d, err := start()
-	if err == nil || !adopt { // the mount of a daemon that is not ours is left alone
+	switch {
+	case err == nil:
 		defer v.cleanUp()
+	case !adopt: // the mount of a daemon that is not ours is left alone
+		defer v.giveUp()
 	}
 	if err != nil {
 		fmt.Fprint(up, err)
@@ -185,6 +188,19 @@ func (v *supervisor) backOff(began time.Time) (stop bool) {
 // takes it away, and then a dead daemon stays dead.
 func (v *supervisor) ours() bool {
 	return v.s.current()
+}
+
+// giveUp is cleanUp of a mount that did not come about: what serves there is another,
+// which it was to replace.
+func (v *supervisor) giveUp() {
+	if check(v.s.Dir) == dead {
+		v.cleanUp()
+		return
+	}
+	if v.ours() {
+		_ = os.Remove(v.s.lockFile())
+	}
+	v.s.remove()
 }
 
 func (v *supervisor) cleanUp() {

@@ -65,6 +65,7 @@ func (d *daemon) watch(line *os.File) {
 		line.Close()
 		time.Sleep(settleDown)
 		if !d.s.current() { // the mount is being taken away, or has been replaced
+			d.abandoned()
 			return
 		}
 		var err error
@@ -74,6 +75,17 @@ func (d *daemon) watch(line *os.File) {
 			d.alone.Store(&err)
 			return
 		}
+	}
+}
+
+// abandoned ends a mount that nobody knows of: whoever made it has given up waiting
+// for it, and was told that it failed.
+func (d *daemon) abandoned() {
+	if _, err := os.Stat(d.s.file); !errors.Is(err, os.ErrNotExist) {
+		return // there is another, which takes this one's place
+	}
+	if err := d.server.Load().Detach(); err != nil {
+		d.log.Error("a mount that nobody watches over stays", "dir", d.s.Dir, "err", err)
 	}
 }
 
