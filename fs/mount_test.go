@@ -44,7 +44,13 @@ func serve(dir, root, lane string) error {
 	if err != nil {
 		return err
 	}
-	tree := resolver.New(failing{d, filepath.Join(filepath.Dir(dir), "fail")}, &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true})})
+	wait, _ := time.ParseDuration(os.Getenv("TEST_DEADLINE"))
+	fails := failing{d, filepath.Join(filepath.Dir(dir), "fail")}
+	src := resolver.Source(fails)
+	if url := os.Getenv("TEST_URL"); url != "" {
+		src = filing{fails, os.Getenv("TEST_FILES"), url}
+	}
+	tree := resolver.New(src, &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true, Deadline: wait})})
 	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane})
 	if err != nil {
 		return err

@@ -22,10 +22,11 @@ const (
 	laneNone lane = iota
 	laneCopy
 	lanePassthrough
+	laneStored // fetched from the store
 )
 
 func (l lane) String() string {
-	return [...]string{"none", "copy", "passthrough"}[l]
+	return [...]string{"none", "copy", "passthrough", "fetch"}[l]
 }
 
 // data is what an inode of a data file, or data directory, has open and has shown.

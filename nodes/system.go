@@ -114,6 +114,8 @@ func (n *node) child(ctx context.Context, e resolver.Entry, out *fuse.EntryOut) 
 		ops = &linkNode{node: node{sys: s, inode: i}}
 	case resolver.Data:
 		ops = &dataNode{node: node{sys: s, inode: i}}
+	case resolver.Stored:
+		ops = &storedNode{node: node{sys: s, inode: i}}
 	case resolver.Control:
 		ops = &controlNode{node: node{sys: s, inode: i}}
 	case resolver.Text:

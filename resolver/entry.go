@@ -26,7 +26,7 @@ type DirEntry struct {
 	Key  string // as Entry.Key
 }
 
-// Node is what an entry is: exactly one of Dir, Link, Text, Data and Control.
+// Node is what an entry is: exactly one of Dir, Link, Text, Data, Stored and Control.
 type Node any
 
 // Dir is a directory. Lookup fails with fs.ErrNotExist only where the name is
@@ -68,6 +68,13 @@ type Data interface {
 	Real() string // its path on the host, with no link in it
 	Version() *Version
 	Stat(ctx context.Context) (store.Attr, error)
+}
+
+// Stored is a regular file of a version that its store hands out by ranges.
+type Stored interface {
+	Accesser
+	Object() store.Object
+	Version() *Version
 }
 
 // Control is a file whose writes do something.

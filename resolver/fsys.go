@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // FS returns the tree as an io/fs file system, as this process sees it. Views are
@@ -100,6 +102,9 @@ func (f *treeFS) Open(name string) (fs.File, error) {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
 		file.ReadCloser = real
+	case Stored:
+		r := store.NewReader(n.Object(), e.Attr.Size, f.t.data.Deadline)
+		file.ReadCloser = storedReader{io.NewSectionReader(r, 0, e.Attr.Size), r}
 	case Text:
 		b, err := n.Read(context.Background())
 		if err != nil {
@@ -147,6 +152,14 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	d.next += len(rest)
 	return slices.Clone(rest), nil
 }
+
+// storedReader reads what a store keeps, from its start.
+type storedReader struct {
+	*io.SectionReader
+	r *store.Reader
+}
+
+func (s storedReader) Close() error { return s.r.Close() }
 
 // handleReader reads a control file from its start.
 type handleReader struct {

@@ -249,6 +249,10 @@ func (t *Tree) logMounted(ctx context.Context, r *manifest.Request, in string) e
 	case *dataFile:
 		v, r.Path = n.v, n.real
 	}
+	if s, ok := e.Node.(Versioned); ok && v == nil {
+		name, n := s.Which()
+		return fmt.Errorf("%s is kept by the store of %s:%v, and has no path that a version could record: %w", in, name, manifest.Version(n), errors.ErrUnsupported)
+	}
 	if v == nil {
 		return fmt.Errorf("%s in the mount is no data, and no version would hold it: %w", in, syscall.ELOOP)
 	}

@@ -36,7 +36,8 @@ type Publisher interface {
 // say where data lies.
 type Filer interface {
 	// Files returns the files of one version in the store's own layout, those that it
-	// only refers to among them; fs.ErrNotExist if there is no such version.
+	// only refers to among them; fs.ErrNotExist if there is no such version, and
+	// errors.ErrUnsupported if none are kept of it. It is asked for them often.
 	Files(ctx context.Context, name string, version int) (store.Files, error)
 }
 

@@ -167,6 +167,12 @@ type shownDir interface {
 // withData runs fn on the data of a version. Where that is gone, its path is
 // resolved once more, and if that does not help the version is missing.
 func (t *Tree) withData(ctx context.Context, name string, n int, fn func(shownDir) error) error {
+	if s, err := t.stored(ctx, name, n); s != nil || err != nil {
+		if err == nil {
+			err = fn(s)
+		}
+		return err
+	}
 	for try := 0; ; try++ {
 		v, err := t.withBase(ctx, name, n)
 		if err != nil {
@@ -275,6 +281,9 @@ func localPath(v *Version) (string, error) {
 	path := v.Record.Manifest.Path
 	if rest, ok := strings.CutPrefix(path, "file://"); ok {
 		path = "/" + strings.TrimLeft(rest, "/")
+	}
+	if path == "" {
+		return "", fmt.Errorf("its files lie in the store, and in no directory: %w", syscall.EOPNOTSUPP)
 	}
 	if manifest.IsURI(path) {
 		return path, fmt.Errorf("remote data cannot be read in this release: %w", syscall.EOPNOTSUPP)

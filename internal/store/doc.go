@@ -12,5 +12,6 @@
 // parent-death signal go by, out of other people's credentials.
 //
 // The package knows no artifacts and no FUSE: paths in, bytes and attributes
-// out. Local is the whole of it; the context names the Caller.
+// out. Local is all of that; the context names the Caller. An Object is what is read by
+// ranges over a network instead, through a Reader for each open file.
 package store

@@ -83,7 +83,8 @@ func (l *Local) Trim() {
 	jobs.trim()
 }
 
-func (l *Local) deadline() time.Duration { return time.Duration(l.wait.Load()) }
+// Deadline returns that of each call.
+func (l *Local) Deadline() time.Duration { return time.Duration(l.wait.Load()) }
 
 // Do runs fn with its system calls made as the caller, in the slot of path's
 // file system. It returns when fn does or when the deadline has passed; fn then
@@ -109,7 +110,7 @@ func (l *Local) job(ctx context.Context, op, path string) (job, error) {
 	if err := l.refuse(s, m, path); err != nil {
 		return job{}, err
 	}
-	return job{op: op, path: path, mount: m, creds: l.creds(ctx), until: time.Now().Add(l.deadline())}, nil
+	return job{op: op, path: path, mount: m, creds: l.creds(ctx), until: time.Now().Add(l.Deadline())}, nil
 }
 
 // realJob prepares an access to a path that Resolve returned, or one below it.

@@ -28,7 +28,7 @@ const (
 // caller with a host's capabilities but another root must not learn by a link
 // of its own making which files the host has.
 func (l *Local) Resolve(ctx context.Context, path string) (Place, error) {
-	until := time.Now().Add(l.deadline())
+	until := time.Now().Add(l.Deadline())
 	w, err := l.follow(ctx, l.host(), path, l.creds(ctx), until)
 	if err == nil {
 		if err := l.confined(ctx, path, w.at, until); err != nil {

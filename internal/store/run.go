@@ -72,7 +72,7 @@ func do[T any](ctx context.Context, l *Local, j job, fn func() (T, error), late 
 	case <-timer.C:
 	}
 	if settled.CompareAndSwap(false, true) {
-		return zero, fmt.Errorf("%s %s: no answer from %s within %v: %w", j.op, j.path, j.mount, l.deadline(), os.ErrDeadlineExceeded)
+		return zero, fmt.Errorf("%s %s: no answer from %s within %v: %w", j.op, j.path, j.mount, l.Deadline(), os.ErrDeadlineExceeded)
 	}
 	r := <-ch
 	return r.v, r.err
@@ -111,7 +111,7 @@ func endProcess() {
 func (j *job) turnedAway(l *Local, err error) error {
 	if errors.Is(err, errFull) {
 		return fmt.Errorf("%s %s: %d calls to %s have been waiting for up to %v: %w",
-			j.op, j.path, cap(j.mount.gate), j.mount, l.deadline(), os.ErrDeadlineExceeded)
+			j.op, j.path, cap(j.mount.gate), j.mount, l.Deadline(), os.ErrDeadlineExceeded)
 	}
 	return fmt.Errorf("%s %s: %w", j.op, j.path, err)
 }

@@ -79,8 +79,8 @@ func TestHungMount(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if took := time.Since(begin); took < l.deadline() || took > 20*l.deadline() {
-		t.Errorf("took %v, want about %v", took, l.deadline())
+	if took := time.Since(begin); took < l.Deadline() || took > 20*l.Deadline() {
+		t.Errorf("took %v, want about %v", took, l.Deadline())
 	}
 	if n := l.inFlight(bad + "/x"); n != slots {
 		t.Errorf("%d calls in flight, want all %d slots taken", n, slots)

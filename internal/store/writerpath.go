@@ -42,7 +42,7 @@ func (l *Local) WriterPath(ctx context.Context, path string) (string, error) {
 }
 
 func (l *Local) translate(ctx context.Context, w *writer, name string) (string, error) {
-	until := time.Now().Add(l.deadline())
+	until := time.Now().Add(l.Deadline())
 	creds := l.creds(ctx)
 	theirs, err := l.follow(ctx, w.space, name, creds, until)
 	if errors.Is(err, errOwn) {

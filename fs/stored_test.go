@@ -1,0 +1,192 @@
+//go:build linux
+
+package fs_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/storetest"
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// filing is a source whose versions have no path, but files, on a server.
+type filing struct {
+	failing
+	dir, url string
+}
+
+func (f filing) Manifest(ctx context.Context, name string, n int) (*manifest.Record, error) {
+	r, err := f.Dir.Manifest(ctx, name, n)
+	if err != nil {
+		return nil, err
+	}
+	m, out := *r.Manifest, *r
+	m.Path, out.Manifest = "", &m
+	return &out, nil
+}
+
+func (f filing) Files(_ context.Context, name string, n int) (store.Files, error) {
+	return &storetest.Served{Dir: f.dir, URL: f.url}, nil
+}
+
+// server serves a directory; while hung it answers nothing.
+type server struct {
+	dir  string
+	hung atomic.Bool
+	asks atomic.Int64
+	end  chan struct{}
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.asks.Add(1)
+	if s.hung.Load() {
+		<-s.end
+		return
+	}
+	http.FileServer(http.Dir(s.dir)).ServeHTTP(w, r)
+}
+
+// mountStored mounts n:v1 whose files are on a server.
+func mountStored(t *testing.T, lay func(dir string)) (*mounted, *server) {
+	t.Helper()
+	s := &server{dir: t.TempDir(), end: make(chan struct{})}
+	lay(s.dir)
+	h := httptest.NewServer(s)
+	t.Setenv("TEST_FILES", s.dir)
+	t.Setenv("TEST_URL", h.URL)
+	t.Setenv("TEST_DEADLINE", "300ms")
+	m := mount(t, "auto")
+	t.Cleanup(h.Close)
+	t.Cleanup(func() { close(s.end) })
+	return m, s
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)}).Read(b)
+	return b
+}
+
+// Files that a store keeps are files: read, sought in, mapped, copied, by many at once.
+func TestStoredFiles(t *testing.T) {
+	big := random(9<<20 + 12345)
+	m, s := mountStored(t, func(dir string) {
+		write(t, filepath.Join(dir, "big"), string(big))
+		write(t, filepath.Join(dir, "sub/small"), "small")
+		write(t, filepath.Join(dir, "sub/empty"), "")
+	})
+	path := filepath.Join(m.v1, "big")
+	if out, err := exec.Command("cp", "-a", m.v1, t.TempDir()+"/copy").CombinedOutput(); err != nil {
+		t.Errorf("cp -a: %v: %s", err, out)
+	}
+	out, err := exec.Command("sh", "-c", "cd "+m.v1+" && find . -type f | sort | xargs sha256sum; find . -links 1 | wc -l").CombinedOutput()
+	want := fmt.Sprintf("%x  ./big\n%x  ./sub/empty\n%x  ./sub/small\n5\n", sha256.Sum256(big), sha256.Sum256(nil), sha256.Sum256([]byte("small")))
+	if err != nil || string(out) != want {
+		t.Errorf("sha256sum and find: %v: %s; want %s", err, out, want)
+	}
+
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || fi.Size() != int64(len(big)) || fi.Mode() != 0o444 {
+		t.Errorf("stat: %v, %v", fi, err)
+	}
+	mapped, err := unix.Mmap(int(f.Fd()), 0, len(big), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(mapped)
+	if !bytes.Equal(mapped, big) {
+		t.Error("the mapping differs")
+	}
+	before := s.asks.Load()
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("read again: %d bytes, %v", len(got), err)
+	}
+	if asks := s.asks.Load() - before; asks != 0 {
+		t.Errorf("%d requests for what the kernel has", asks)
+	}
+	if err := dropCaches(f); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			g, err := os.Open(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer g.Close()
+			p := make([]byte, 70_000)
+			for k := range 40 {
+				off := int64((k*1_500_007 + i*777_777) % (len(big) - len(p)))
+				if _, err := g.ReadAt(p, off); err != nil || !bytes.Equal(p, big[off:off+int64(len(p))]) {
+					t.Errorf("at %d: %v, or other bytes", off, err)
+				}
+			}
+			if got, err := io.ReadAll(g); err != nil || !bytes.Equal(got, big) {
+				t.Errorf("from the start: %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	wg.Wait()
+	for what, err := range map[string]error{
+		"write":  second(os.OpenFile(path, os.O_WRONLY, 0)),
+		"create": second(os.Create(filepath.Join(m.v1, "new"))),
+		"chmod":  os.Chmod(path, 0o600),
+		"remove": os.Remove(path),
+	} {
+		if !errors.Is(err, syscall.EROFS) {
+			t.Errorf("%s: %v; want EROFS", what, err)
+		}
+	}
+}
+
+func second(_ any, err error) error { return err }
+
+// dropCaches has the kernel read a file anew.
+func dropCaches(f *os.File) error {
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
+// A server that does not answer costs a reader the deadline, and nobody who lists.
+func TestStoredDeadline(t *testing.T) {
+	m, s := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "a"), strings.Repeat("x", 5000)) })
+	s.hung.Store(true)
+	begin := time.Now()
+	_, err := os.ReadFile(filepath.Join(m.v1, "a"))
+	if took := time.Since(begin); !errors.Is(err, syscall.ETIMEDOUT) || took > 5*time.Second {
+		t.Errorf("read: %v after %v; want ETIMEDOUT after 300ms", err, took)
+	}
+	if list, err := os.ReadDir(m.v1); err != nil || len(list) != 1 {
+		t.Errorf("ls: %v, %v", list, err)
+	}
+	s.hung.Store(false)
+	if got := m.read(t, "a"); len(got) != 5000 {
+		t.Errorf("once it answers: %d bytes", len(got))
+	}
+}
