@@ -1,8 +1,10 @@
 package resolver
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +76,39 @@ func TestLinksInData(t *testing.T) {
 	s.wantNone("a/v1/loop1/x", syscall.ELOOP)
 	if a, b := s.walk1("a/v1/leaves"), s.walk1("a/v1/absolute"); a.Key == b.Key {
 		t.Error("two links to one file are one inode")
+	}
+}
+
+// A link that can lead nowhere, as its target is written, is a link all the same.
+func TestLinksThatLeadNowhere(t *testing.T) {
+	s := newSite(t, nil)
+	s.file("d/x", "1")
+	s.file("out/y", "1")
+	long := strings.Repeat("n", 256)
+	targets := map[string]string{ // what readlink gives, by target
+		long: long, "sub/" + long + "/x": "sub/" + long + "/x", "../" + long: s.data + "/" + long, "/" + long + "/x": "/" + long + "/x",
+		"../out/" + long: s.data + "/out/" + long, s.data + "/out/" + long: s.data + "/out/" + long,
+		"../out/y/z": s.data + "/out/y/z", "x/z": "x/z", "../none/../out/y": s.data + "/none/../out/y", "../..//" + long: filepath.Dir(s.data) + "/" + long,
+		strings.Repeat("../", 60) + "none": "/none",
+	}
+	var names []string
+	for target := range targets {
+		names = append(names, fmt.Sprint("l", len(names)))
+		s.symlink(target, "d/"+names[len(names)-1])
+	}
+	s.log("a", "d")
+	list, err := s.walk1("a/v1").Node.(Dir).ReadDir(ctx)
+	if err != nil || len(list) != len(names)+1 {
+		t.Errorf("listed: %v %v", list, err)
+	}
+	for _, name := range names {
+		target, err := os.Readlink(s.data + "/d/" + name)
+		ok(t, err)
+		e := s.walk1("a/v1/" + name)
+		if e.Attr.Mode&syscall.S_IFMT != syscall.S_IFLNK || e.Attr.Size != int64(len(targets[target])) {
+			t.Errorf("the link to %s is %+v", target, e.Attr)
+		}
+		s.want("the link to "+target, s.readlink("a/v1/"+name), targets[target])
 	}
 }
 
@@ -222,8 +257,16 @@ func TestSymlinkLane(t *testing.T) {
 	s.record("a", 5, manifest.Manifest{Path: s.data + "/gone"})
 	s.dir.Refresh("a")
 	s.wantLs("a", "latest@ v1@ v2@ v3/ v4/ v5@")
+	for v, path := range map[string]string{"v1": "/d", "v2": "/d/blend.json", "v5": "/gone"} {
+		if size := s.walk1("a/" + v).Attr.Size; size != int64(len(s.data+path)) {
+			t.Errorf("lstat of %s, of whose data nobody has asked: size %d, want that of %s", v, size, s.data+path)
+		}
+	}
 	s.want("v1", s.readlink("a/v1"), s.data+"/d")
 	s.want("a file's version", s.readlink("a/v2"), s.data+"/d")
 	s.want("a missing version", s.readlink("a/v5"), s.data+"/gone")
+	if size := s.walk1("a/v2").Attr.Size; size != int64(len(s.data+"/d")) {
+		t.Errorf("lstat of a file's version that was read: size %d, want that of %s", size, s.data+"/d")
+	}
 	s.wantLs("a/v3", "iter_0000001/ latest_checkpointed_iteration.txt")
 }

@@ -22,14 +22,32 @@ type rawLink struct {
 	rebase bool
 }
 
+// maxTarget is the longest target that the kernel takes from us.
+const maxTarget = 4095
+
 var _ Link = (*rawLink)(nil)
 
 func (l *rawLink) Readlink(ctx context.Context) (string, error) {
 	target, err := l.d.t.data.Readlink(ctx, l.real)
-	if err == nil && l.rebase && !filepath.IsAbs(target) {
-		target = filepath.Join(filepath.Dir(l.real), target)
+	if err == nil && l.rebase {
+		target = from(l.d.real, target)
+		if len(target) > maxTarget {
+			err = fmt.Errorf("the link %s leads out of the version, by %d bytes: %w", l.real, len(target), syscall.ENAMETOOLONG)
+		}
 	}
 	return target, err
+}
+
+// from makes target absolute, if it is not. Only what comes first is folded, on dir, which holds no
+// link: behind "none/.." nothing is either.
+func from(dir, target string) string {
+	if filepath.IsAbs(target) {
+		return target
+	}
+	for strings.HasPrefix(target, "../") {
+		dir, target = filepath.Dir(dir), strings.TrimLeft(target[3:], "/")
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + target
 }
 
 // link returns the entry of a symbolic link. While its target, and every link on
@@ -52,8 +70,9 @@ func (d *dataDir) link(ctx context.Context, name string, a attr) (Entry, error) 
 		return raw, nil
 	}
 	p, err := d.t.data.Resolve(ctx, real)
-	if errors.Is(err, fs.ErrNotExist) {
+	if leadsNowhere(err) {
 		raw.Node = &rawLink{d: d, real: real, rebase: true}
+		raw.Attr.Size = int64(len(from(d.real, target)))
 		return raw, nil
 	}
 	if err != nil {
@@ -110,7 +129,7 @@ func (d *dataDir) inside(ctx context.Context, target string) (bool, error) {
 			return false, nil
 		}
 		a, err := d.t.data.Lstat(ctx, next)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+		if leadsNowhere(err) || errors.Is(err, fs.ErrPermission) {
 			return staysBelow(d.in.root, next, todo), nil
 		}
 		if err != nil {
@@ -133,6 +152,12 @@ func (d *dataDir) inside(ctx context.Context, target string) (bool, error) {
 		todo = append(strings.Split(to, "/"), todo...)
 	}
 	return true, nil
+}
+
+// leadsNowhere reports whether a path cannot lead to anything, as its names are: the
+// link is there all the same, and whoever follows it gets the error that it has.
+func leadsNowhere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
 // staysBelow says the same of components that cannot be looked at.

@@ -66,6 +66,7 @@ type Tree struct {
 	start time.Time
 
 	shown  *lru.Cache[string, *Version]
+	files  *lru.Cache[string, string] // records' paths that are files', by version; for the symlink lane
 	lost   missing
 	drafts drafts
 	logs   logs
@@ -90,6 +91,7 @@ func New(src Source, o *Options) *Tree {
 	}
 	t.start = t.opt.Now()
 	t.shown, _ = lru.New[string, *Version](shownVersions)
+	t.files, _ = lru.New[string, string](shownVersions)
 	return t
 }
 

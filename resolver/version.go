@@ -110,9 +110,8 @@ func (t *Tree) versionEntry(ctx context.Context, l *manifest.Listing, name strin
 			return Entry{}, err
 		}
 	}
-	path := "/" + name + "/" + manifest.Version(n).String()
-	if t.versionMode(ctx, name, n) == syscall.S_IFLNK {
-		return t.linkEntry(&versionLink{t, name, n}, path, 0), nil
+	if target, link := t.versionTarget(ctx, name, n); link {
+		return t.linkEntry(&versionLink{t, name, n}, "/"+name+"/"+manifest.Version(n).String(), len(target)), nil
 	}
 	return (&versionDir{t, name, n}).Stat(ctx)
 }
