@@ -127,6 +127,9 @@ func (n *dirNode) Link(context.Context, fusefs.InodeEmbedder, string, *fuse.Entr
 }
 
 func (n *dirNode) Tmpfile(context.Context, uint32, uint32, *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
+	if _, errno := n.mutable(); errno != 0 {
+		return nil, nil, 0, errno
+	}
 	return nil, nil, 0, syscall.EOPNOTSUPP
 }
 

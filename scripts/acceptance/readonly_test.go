@@ -91,7 +91,7 @@ func changesOf(path string, info os.FileInfo) map[string]func() error {
 		changes["creat"] = func() error { return closed(os.OpenFile(path+"/new-file", os.O_CREATE|os.O_WRONLY, 0o644)) }
 		changes["symlink"] = func() error { return os.Symlink("x", path+"/new-link") }
 		changes["mknod"] = func() error { return unix.Mkfifo(path+"/new-fifo", 0o644) }
-		changes["O_TMPFILE"] = func() error { return roOrUnsupported(closed(os.OpenFile(path, unix.O_TMPFILE|os.O_RDWR, 0o644))) }
+		changes["O_TMPFILE"] = func() error { return noTmpfile(closed(os.OpenFile(path, unix.O_TMPFILE|os.O_RDWR, 0o644))) }
 		changes["chmod"] = func() error { return os.Chmod(path, 0o777) }
 		changes["setxattr"] = func() error { return unix.Setxattr(path, "user.test", []byte("x"), 0) }
 	case info.Mode().IsRegular():
@@ -109,12 +109,22 @@ func changesOf(path string, info os.FileInfo) map[string]func() error {
 // parentIsOurs is false for the mount point, whose directory is the host's.
 func parentIsOurs(path string) bool { return !mounted(path) }
 
-// roOrUnsupported: FUSE before kernel 6.1 has no O_TMPFILE, and the kernel says so before anyone can say that it is read-only.
-func roOrUnsupported(err error) error {
-	if errors.Is(err, syscall.EOPNOTSUPP) {
+// noTmpfile: before kernel 6.1 FUSE has no O_TMPFILE, and the kernel says so before anyone can say that it is read-only.
+func noTmpfile(err error) error {
+	if errors.Is(err, syscall.EOPNOTSUPP) && !kernelSince(6, 1) {
 		return syscall.EROFS
 	}
 	return err
+}
+
+func kernelSince(major, minor int) bool {
+	var u unix.Utsname
+	var a, b int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
+	return a > major || a == major && b >= minor
 }
 
 func closed(f *os.File, err error) error {
