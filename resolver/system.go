@@ -93,24 +93,3 @@ func (t *Tree) Trim() {
 	}
 	t.data.Trim()
 }
-
-// refresh is the control file that does it, whatever is written.
-type refresh struct{ t *Tree }
-
-var _ Control = refresh{}
-
-func (r refresh) Open(context.Context, int) (Handle, error) { return &refreshHandle{t: r.t}, nil }
-
-type refreshHandle struct {
-	t *Tree
-}
-
-func (h *refreshHandle) Write(_ context.Context, p []byte, _ int64) (int, error) {
-	h.t.Refresh()
-	return len(p), nil
-}
-
-func (h *refreshHandle) Read(context.Context, []byte, int64) (int, error) { return 0, nil }
-func (h *refreshHandle) Flush(context.Context) error                      { return nil }
-func (h *refreshHandle) Size() int64                                      { return 0 }
-func (h *refreshHandle) Close() error                                     { return nil }

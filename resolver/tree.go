@@ -71,6 +71,8 @@ type Tree struct {
 	drafts drafts
 	logs   logs
 	snap   snapshots
+
+	refreshes seldom
 }
 
 // New returns the tree of src, which may be nil only where Options.Disabled is
