@@ -49,7 +49,10 @@ func (r *Request) set(key string, v any) string {
 		r.noProducer = v == nil
 		return setText(&r.Producer, v)
 	case "created_at":
-		return setText(&r.CreatedAt, v)
+		if why := setText(&r.CreatedAt, v); why != "" || v == nil {
+			return why
+		}
+		return badTimestamp(r.CreatedAt)
 	case "request_id":
 		if why := setText(&r.RequestID, v); why != "" || len(r.RequestID) <= maxComponent {
 			return why

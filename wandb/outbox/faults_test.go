@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 			t.Run(step+" "+what, func(t *testing.T) {
 				srv.Fail(step, f)
 				n++
-				d := draft(t, "data", fmt.Sprintf(`{"path": %q, "created_at": "at %d", "used_artifacts": ["raw:v0"], "inputs": ["hf://a/%d"]}`, dir, n, n))
+				d := draft(t, "data", fmt.Sprintf(`{"path": %q, "created_at": "2026-11-27T05:00:00.%06d", "used_artifacts": ["raw:v0"], "inputs": ["hf://a/%d"]}`, dir, n, n))
 				p := ended(t, o, pushed(t, o, "data", n, d).ID)
 				if want := manifest.Version(n - 1).String(); p.State != manifest.PushDone || p.Version != want {
 					t.Errorf("%+v, want %s", p, want)

@@ -13,7 +13,7 @@ func TestMetadata(t *testing.T) {
 	for _, tt := range []struct{ request, absolute, want string }{
 		{`{"path": "/d", "pack_size": 4096, "lr": 1e-05, "none": null}`, "",
 			`{"created_at": "2026-11-27T05:00:00.123456+00:00", "pack_size": 4096, "lr": 1e-05}`},
-		{`{"path": "/d", "created_at": "then", "metadata": {"a": "é"}}`, "/x", `{"created_at": "then", "absolute_path": "/x", "a": "\u00e9"}`},
+		{`{"path": "/d", "created_at": "2026-11-27", "metadata": {"a": "é"}}`, "/x", `{"created_at": "2026-11-27", "absolute_path": "/x", "a": "\u00e9"}`},
 		{`{"path": "/save", "iteration": 20}`, "", `{"created_at": "2026-11-27T05:00:00.123456+00:00", "iteration": 20, "absolute_path": "/save"}`},
 		{`{"path": "/d", "source_datasets": [{"uri": "hf://a/b"}]}`, "",
 			`{"created_at": "2026-11-27T05:00:00.123456+00:00", "source_datasets": [{"uri": "hf://a/b"}]}`},
