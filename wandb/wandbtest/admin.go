@@ -46,8 +46,11 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 		s.SetFeatures(o.Features)
 	case "reset":
 		s.Heal()
-		s.Reset()
 		s.SetFeatures(o.Features)
+		if err := s.Reset(); err != nil {
+			answer(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
+			return
+		}
 	case "down":
 		go s.outage(time.Duration(o.For * float64(time.Second)))
 	default:
@@ -65,9 +68,10 @@ func (s *Server) outage(d time.Duration) {
 	}
 }
 
-// Reset forgets everything that was logged. What lies in the blob store stays there, unknown.
-func (s *Server) Reset() {
+// Reset forgets everything that was logged, blobs too.
+func (s *Server) Reset() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world = newWorld(s)
+	return s.store.clear()
 }

@@ -65,8 +65,7 @@ func (w *world) newRun(p *project, u *user, name string) *run {
 	r := &run{w: w, ID: w.newID("Run"), Name: name, State: ptr("running"), HistoryLineCount: &zero, EventsLineCount: &zero,
 		LogLineCount: &zero, CreatedAt: w.now(), HistoryTail: ptr(jsonString("[]")), EventsTail: ptr(jsonString("[]")),
 		SystemMetrics: ptr(jsonString("{}")), Tags: &[]string{}, ReadOnly: ptr(false), Stopped: ptr(false),
-		HistoryKeys: &jsonValue{map[string]any{"lastStep": -1, "sets": []any{}, "keys": map[string]any{}}},
-		config:      ptr(jsonString("{}")), summary: ptr(jsonString("{}")), proj: p, creator: u}
+		config: ptr(jsonString("{}")), summary: ptr(jsonString("{}")), proj: p, creator: u}
 	if name == "" {
 		r.Name = shortHash(string(r.ID))[:8]
 	}

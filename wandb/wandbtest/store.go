@@ -3,6 +3,7 @@ package wandbtest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func shortHash(s string) string {
 
 func (s dirStore) path(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return filepath.Join(s.dir, hex.EncodeToString(sum[:]))
+	return filepath.Join(s.dir, hex.EncodeToString(sum[:])+".blob")
 }
 
 func (s dirStore) open(key string) (*os.File, error) { return os.Open(s.path(key)) }
@@ -34,6 +35,15 @@ func (s dirStore) size(key string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// clear removes every blob, and nothing else that may lie in the directory.
+func (s dirStore) clear() error {
+	names, err := filepath.Glob(filepath.Join(s.dir, "*.blob"))
+	for _, n := range names {
+		err = errors.Join(err, os.Remove(n))
+	}
+	return err
 }
 
 // put stores what check lets through, whole or not at all.

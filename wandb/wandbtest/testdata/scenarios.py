@@ -40,9 +40,10 @@ def tree(name, files=FILES):
     return root
 
 
-def init(name="run0001", **args):
+def init(name="run0001", plain=True, **args):
+    settings = wandb.Settings(console="off", disable_git=True, x_disable_stats=plain, x_disable_meta=plain)
     return wandb.init(entity=ENTITY, project=PROJECT, id=name, name="a-run", job_type="data-prep", config={"lr": 0.1},
-                      settings=wandb.Settings(console="off", disable_git=True, x_disable_stats=True), **args)
+                      settings=settings, **args)
 
 
 def artifact(name="data", files=FILES, **args):
@@ -107,7 +108,7 @@ def wrong_key():
 
 
 def run_lifecycle():
-    with init() as run:
+    with init(plain=False) as run:
         run.log({"loss": 1.0})
 
 
@@ -140,19 +141,28 @@ def log_incremental():
     seen.append({"version": a.version})
 
 
-def reference(collection, uri, type="dataset", metadata=None, **args):
-    a = wandb.Artifact(collection, type, metadata=metadata)
+def reference(collection, uri, type="dataset", metadata=None, description=None, **args):
+    a = wandb.Artifact(collection, type, metadata=metadata, description=description)
     a.add_reference(uri, **args)
     return a
 
 
+def data_by_reference():
+    """Logs a folder as Nemotron's tracker does."""
+    return reference("ref-data", "file://" + tree("data"), name="output", checksum=False, type="PretrainDataArtifact",
+                     metadata={"created_at": datetime.datetime.now().isoformat(), "num_shards": 4})
+
+
+def data_by_content():
+    return reference("ref-sum", "file://" + tree("data"), name="output", type="PretrainDataArtifact")
+
+
 def log_reference_no_checksum():
-    log(reference("ref-data", "file://" + tree("data"), name="output", checksum=False, type="PretrainDataArtifact",
-                  metadata={"num_shards": 4}))
+    log(data_by_reference())
 
 
 def log_reference_checksum():
-    log(reference("ref-sum", "file://" + tree("data"), name="output", type="PretrainDataArtifact"))
+    log(data_by_content())
 
 
 def log_reference_s3():
@@ -200,7 +210,7 @@ def use_artifact():
 def use_new_artifact():
     with init() as run:
         a = reference("org-ds", "https://huggingface.co/datasets/org/ds", name="data", checksum=False,
-                      metadata={"source_uri": "hf://org/ds"})
+                      metadata={"source_uri": "hf://org/ds"}, description="Source: hf://org/ds")
         used = run.use_artifact(a)
         used.wait()
         seen.append({"name": used.name, "version": used.version})
@@ -268,9 +278,9 @@ def download_one():
 
 
 def download_references():
-    data = "file://" + tree("data")
-    log(reference("ref-sum", data, name="output"), look=False, name="setup001")
-    log(reference("ref-data", data, name="output", checksum=False), look=False, name="setup002")
+    with init("setup001") as run:
+        for a in data_by_content(), data_by_reference():
+            run.log_artifact(a).wait()
     seen.append({"files": len(os.listdir(get("ref-sum:latest").download(os.path.join(DIR, "got"))))})
     try:
         get("ref-data:latest").download(os.path.join(DIR, "got2"))
@@ -340,7 +350,7 @@ def log_and_link():
 
 
 def delete():
-    one_version()
+    two_versions()
     get("data:v0").delete(delete_aliases=True)
 
 
