@@ -17,7 +17,8 @@ const module = "artifactfs.dev/artifactfs/"
 var (
 	allowed = map[string][]string{
 		"internal/store":                {},
-		"manifest":                      {"internal/store"},
+		"internal/store/bucket":         {"internal/store"},
+		"manifest":                      {"internal/store", "internal/store/bucket"},
 		"resolver":                      {"manifest", "internal/store"},
 		"nodes":                         {"resolver", "manifest", "internal/store"},
 		"fs":                            {"nodes", "resolver", "manifest", "internal/store"},
@@ -36,6 +37,7 @@ var (
 		"github.com/spf13/":            {"cmd/artifactfs"},
 		"github.com/jedib0t/go-pretty": {"cmd/artifactfs"},
 		"github.com/graph-gophers/":    {"wandb/wandbtest"},
+		"gocloud.dev":                  {"internal/store/bucket"},
 	}
 )
 

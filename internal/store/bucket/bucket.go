@@ -1,0 +1,170 @@
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+)
+
+// Bucket is a prefix of a bucket; keys are below it. It is safe for concurrent use.
+type Bucket struct {
+	uri  URI
+	blob *blob.Bucket
+	rule conditions
+	mu   sync.Mutex // held by Replace where the store compares nothing itself
+}
+
+// Open returns the bucket at uri. It does not ask the store whether there is one:
+// the first access does. Credentials, regions and endpoints come from where the
+// vendor's client finds them, and uri's parameters go before those.
+func Open(ctx context.Context, uri URI) (*Bucket, error) {
+	open := map[string]func(context.Context, *url.URL) (*blob.Bucket, conditions, error){
+		"s3": openS3, "gs": openGCS, "azblob": openAzure, "mem": openMem,
+	}[uri.Scheme]
+	if open == nil {
+		return nil, fmt.Errorf("%s: no such kind of store: %w", uri, fs.ErrInvalid)
+	}
+	b, rule, err := open(ctx, &url.URL{Scheme: uri.Scheme, Host: uri.Bucket, RawQuery: uri.Params.Encode()})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", uri, err)
+	}
+	if uri.Prefix != "" {
+		b = blob.PrefixedBucket(b, uri.Prefix)
+	}
+	return &Bucket{uri: uri, blob: b, rule: rule}, nil
+}
+
+// URI returns where the bucket is.
+func (b *Bucket) URI() URI { return b.uri }
+
+func (b *Bucket) String() string { return b.uri.String() }
+
+// Close frees the client. Nothing may use the bucket by then.
+func (b *Bucket) Close() error { return b.blob.Close() }
+
+// Entry is one name in a listing.
+type Entry struct {
+	Key     string // a directory's without its last slash
+	Dir     bool
+	Size    int64
+	ModTime time.Time
+}
+
+// pageSize is the most that every store gives at once.
+const pageSize = 1000
+
+// List calls fn with what lies below prefix, in order of the keys; with one slash
+// as the delimiter only what lies directly there, else everything. It makes one
+// request for each thousand. A prefix of which there is nothing is no error.
+func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Entry) error) error {
+	o := &blob.ListOptions{Prefix: prefix, Delimiter: delimiter}
+	for token := blob.FirstPageToken; token != nil; {
+		page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
+		if err != nil {
+			return b.failed(ctx, "list", prefix, err, true)
+		}
+		for _, o := range page {
+			if err := fn(Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}); err != nil {
+				return err
+			}
+		}
+		token = next
+		if len(token) == 0 {
+			token = nil
+		}
+	}
+	return nil
+}
+
+// Read returns an object of at most max bytes, and the tag of its content, which it
+// returns of longer ones too, with fs.ErrInvalid. The error is fs.ErrNotExist only if the bucket is there and the object is not.
+func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, string, error) {
+	r, err := b.blob.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, "", b.failed(ctx, "read", key, err, false)
+	}
+	defer r.Close()
+	tag := b.rule.tag(r)
+	if r.Size() > max {
+		return nil, tag, fmt.Errorf("%s/%s has %d bytes, more than the %d that are read: %w", b, key, r.Size(), max, fs.ErrInvalid)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, max+1))
+	if err == nil && int64(len(data)) != r.Size() {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, "", b.failed(ctx, "read", key, err, false)
+	}
+	return data, tag, nil
+}
+
+// Create writes an object that is not there: fs.ErrExist if it is, and then it is
+// left alone. Of several at once, one wins.
+func (b *Bucket) Create(ctx context.Context, key string, data []byte) error {
+	err := b.write(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
+	if errors.Is(err, errCondition) {
+		return fmt.Errorf("%s/%s: %w", b, key, fs.ErrExist)
+	}
+	return err
+}
+
+// Replace writes an object in place of the content with a tag: ErrChanged if it is
+// no longer that. The tag "" is of an object that is not there.
+func (b *Bucket) Replace(ctx context.Context, key string, data []byte, tag string) error {
+	o := &blob.WriterOptions{IfNotExist: tag == ""}
+	switch {
+	case tag == "":
+	case b.rule.write != nil:
+		o.BeforeWrite = b.rule.write(tag)
+	default: // in memory: no other process has it
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		now, err := b.Stat(ctx, key)
+		if err != nil {
+			return err
+		}
+		if now.tag != tag {
+			return fmt.Errorf("%s/%s: %w", b, key, ErrChanged)
+		}
+	}
+	err := b.write(ctx, key, data, o)
+	if errors.Is(err, errCondition) {
+		return fmt.Errorf("%s/%s: %w", b, key, ErrChanged)
+	}
+	return err
+}
+
+// Write writes an object, whatever is there.
+func (b *Bucket) Write(ctx context.Context, key string, data []byte) error {
+	return b.write(ctx, key, data, &blob.WriterOptions{})
+}
+
+// write uploads in one request. Upload, and not WriteAll: that panics on Azure when
+// a condition fails (gocloud v0.47.0).
+func (b *Bucket) write(ctx context.Context, key string, data []byte, o *blob.WriterOptions) error {
+	o.ContentType = "application/json"
+	if !bytes.HasPrefix(data, []byte("{")) {
+		o.ContentType = "text/plain"
+	}
+	if err := b.blob.Upload(ctx, key, bytes.NewReader(data), o); err != nil {
+		return b.failed(ctx, "write", key, err, true)
+	}
+	return nil
+}
+
+// Remove deletes an object; fs.ErrNotExist if there is none, where the store tells.
+func (b *Bucket) Remove(ctx context.Context, key string) error {
+	if err := b.blob.Delete(ctx, key); err != nil {
+		return b.failed(ctx, "delete", key, err, false)
+	}
+	return nil
+}

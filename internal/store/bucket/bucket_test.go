@@ -1,0 +1,178 @@
+package bucket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// open returns an empty bucket: in memory, or a new prefix of the one that
+// ARTIFACTFS_TEST_BUCKET names.
+func open(t *testing.T) *Bucket {
+	t.Helper()
+	at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
+	if at == "" {
+		at = "mem://"
+	}
+	u, err := Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Prefix += fmt.Sprintf("%s-%d/", t.Name(), os.Getpid())
+	b, err := Open(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func TestReadWrite(t *testing.T) {
+	b, ctx := open(t), t.Context()
+	if _, _, err := b.Read(ctx, "a/x", 10); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("read of nothing: %v, want ErrNotExist", err)
+	}
+	if err := b.Create(ctx, "a/x", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Create(ctx, "a/x", []byte("two")); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("create of what is there: %v, want ErrExist", err)
+	}
+	got, tag, err := b.Read(ctx, "a/x", 10)
+	if err != nil || string(got) != "one" || tag == "" {
+		t.Fatalf("read %q tag %q, %v; want one", got, tag, err)
+	}
+	if err := b.Replace(ctx, "a/x", []byte("three"), tag); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Replace(ctx, "a/x", []byte("four"), tag); !errors.Is(err, ErrChanged) {
+		t.Fatalf("replace of what was changed: %v, want ErrChanged", err)
+	}
+	if err := b.Replace(ctx, "a/x", []byte("four"), ""); !errors.Is(err, ErrChanged) {
+		t.Fatalf("replace of nothing where something is: %v, want ErrChanged", err)
+	}
+	if got, _, err := b.Read(ctx, "a/x", 10); err != nil || string(got) != "three" {
+		t.Fatalf("read %q, %v; want three", got, err)
+	}
+	if _, _, err := b.Read(ctx, "a/x", 4); !errors.Is(err, fs.ErrInvalid) {
+		t.Fatalf("read beyond the limit: %v, want ErrInvalid", err)
+	}
+	if err := b.Remove(ctx, "a/x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.Read(ctx, "a/x", 10); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("read of what was removed: %v, want ErrNotExist", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	b, ctx := open(t), t.Context()
+	for _, key := range []string{"n/v1/manifest.json", "n/v10/manifest.json", "n/v2/manifest.json", "n/latest", "o/x"} {
+		if err := b.Write(ctx, key, []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(prefix, delimiter string) (out []string) {
+		t.Helper()
+		err := b.List(ctx, prefix, delimiter, func(e Entry) error {
+			if e.Dir {
+				e.Key += "/"
+			}
+			out = append(out, e.Key)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		prefix, delimiter string
+		want              []string
+	}{
+		{"", "/", []string{"n/", "o/"}},
+		{"n/", "/", []string{"n/latest", "n/v1/", "n/v10/", "n/v2/"}},
+		{"n/v", "", []string{"n/v1/manifest.json", "n/v10/manifest.json", "n/v2/manifest.json"}},
+		{"none/", "/", nil},
+	} {
+		if diff := cmp.Diff(c.want, list(c.prefix, c.delimiter)); diff != "" {
+			t.Errorf("list %q by %q (-want +got):\n%s", c.prefix, c.delimiter, diff)
+		}
+	}
+}
+
+// One of many who create at once wins, whatever they write, and so does one of
+// those who replace the same content.
+func TestRace(t *testing.T) {
+	b, ctx := open(t), t.Context()
+	for round := range 20 {
+		key := fmt.Sprintf("k%d", round)
+		race := func(do func(i int) error, loses error) {
+			t.Helper()
+			var won atomic.Int32
+			var wg sync.WaitGroup
+			for i := range 16 {
+				wg.Go(func() {
+					switch err := do(i); {
+					case err == nil:
+						won.Add(1)
+					case !errors.Is(err, loses):
+						t.Errorf("%v, want %v", err, loses)
+					}
+				})
+			}
+			wg.Wait()
+			if won.Load() != 1 {
+				t.Fatalf("%s: %d won, want 1", key, won.Load())
+			}
+		}
+		race(func(i int) error { return b.Create(ctx, key, fmt.Append(nil, "c", i)) }, fs.ErrExist)
+		_, tag, err := b.Read(ctx, key, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		race(func(i int) error { return b.Replace(ctx, key, fmt.Append(nil, "r", i), tag) }, ErrChanged)
+	}
+}
+
+func TestObject(t *testing.T) {
+	b, ctx := open(t), t.Context()
+	if err := b.Write(ctx, "f", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.Stat(ctx, "f")
+	if err != nil || o.Size != 10 {
+		t.Fatalf("stat: %+v, %v; want 10 bytes", o, err)
+	}
+	for _, c := range []struct {
+		off, n int64
+		want   string
+	}{{0, 10, "0123456789"}, {3, 4, "3456"}, {8, 10, "89"}} {
+		r, err := o.ReadRange(ctx, c.off, c.n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || string(got) != c.want {
+			t.Errorf("%d bytes at %d: %q, %v; want %q", c.n, c.off, got, err, c.want)
+		}
+	}
+	if b.rule.read == nil {
+		return // in memory there is nothing to compare with
+	}
+	if err := b.Write(ctx, "f", []byte("abcdefghij")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.ReadRange(ctx, 0, 4); !errors.Is(err, syscall.EIO) {
+		t.Errorf("read of what was changed: %v, want EIO", err)
+	}
+}

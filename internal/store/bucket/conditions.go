@@ -1,0 +1,137 @@
+package bucket
+
+import (
+	"errors"
+	"strconv"
+
+	"cloud.google.com/go/storage"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	azure "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"gocloud.dev/blob"
+)
+
+// conditions is how one kind of store names the content of an object, and takes a
+// write or a read only if it is that: gocloud has no common word for either.
+type conditions struct {
+	tag   func(r *blob.Reader) string                        // of what is read
+	attr  func(a *blob.Attributes) string                    // the same of what is looked at; nil: the ETag
+	read  func(tag string) func(asFunc func(any) bool) error // for BeforeRead
+	write func(tag string) func(asFunc func(any) bool) error // for BeforeWrite; nil: Replace compares
+}
+
+var errNoCondition = errors.New("the client has no place for the condition")
+
+func must(ok bool) error {
+	if !ok {
+		return errNoCondition
+	}
+	return nil
+}
+
+var s3Conditions = conditions{
+	tag: func(r *blob.Reader) string {
+		var out s3.GetObjectOutput
+		if !r.As(&out) || out.ETag == nil {
+			return ""
+		}
+		return *out.ETag
+	},
+	read: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var in *s3.GetObjectInput
+			if err := must(as(&in)); err != nil {
+				return err
+			}
+			in.IfMatch = &tag
+			return nil
+		}
+	},
+	write: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var in *transfermanager.UploadObjectInput
+			if err := must(as(&in)); err != nil {
+				return err
+			}
+			in.IfMatch = &tag
+			return nil
+		}
+	},
+}
+
+// memConditions go by the time of the write: in memory nobody else writes.
+var memConditions = conditions{
+	tag:  func(r *blob.Reader) string { return strconv.FormatInt(r.ModTime().UnixNano(), 10) },
+	attr: func(a *blob.Attributes) string { return strconv.FormatInt(a.ModTime.UnixNano(), 10) },
+}
+
+var gcsConditions = conditions{
+	tag: func(r *blob.Reader) string {
+		var in *storage.Reader
+		if !r.As(&in) {
+			return ""
+		}
+		return strconv.FormatInt(in.Attrs.Generation, 10)
+	},
+	attr: func(a *blob.Attributes) string {
+		var o storage.ObjectAttrs
+		if !a.As(&o) {
+			return ""
+		}
+		return strconv.FormatInt(o.Generation, 10)
+	},
+	read:  gcsMatch,
+	write: gcsMatch,
+}
+
+func gcsMatch(tag string) func(func(any) bool) error {
+	return func(as func(any) bool) error {
+		n, err := strconv.ParseInt(tag, 10, 64)
+		if err != nil {
+			return err
+		}
+		var obj **storage.ObjectHandle
+		if err := must(as(&obj)); err != nil {
+			return err
+		}
+		*obj = (*obj).If(storage.Conditions{GenerationMatch: n})
+		return nil
+	}
+}
+
+var azureConditions = conditions{
+	tag: func(r *blob.Reader) string {
+		var out azure.DownloadStreamResponse
+		if !r.As(&out) || out.ETag == nil {
+			return ""
+		}
+		return string(*out.ETag)
+	},
+	read: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var o *azblob.DownloadStreamOptions
+			if err := must(as(&o)); err != nil {
+				return err
+			}
+			o.AccessConditions = azureMatch(tag)
+			return nil
+		}
+	},
+	write: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var o *azblob.UploadStreamOptions
+			if err := must(as(&o)); err != nil {
+				return err
+			}
+			o.AccessConditions = azureMatch(tag)
+			return nil
+		}
+	},
+}
+
+func azureMatch(tag string) *azure.AccessConditions {
+	etag := azcore.ETag(tag)
+	return &azure.AccessConditions{ModifiedAccessConditions: &azure.ModifiedAccessConditions{IfMatch: &etag}}
+}

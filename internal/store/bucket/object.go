@@ -1,0 +1,80 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+// Object is the content that an object has now. It is safe for concurrent use.
+type Object struct {
+	b       *Bucket
+	key     string
+	tag     string
+	Size    int64
+	ModTime time.Time
+}
+
+var _ store.Object = (*Object)(nil)
+
+// Stat returns the content that key has now; fs.ErrNotExist if there is none, or no
+// such bucket: only a listing tells those apart.
+func (b *Bucket) Stat(ctx context.Context, key string) (*Object, error) {
+	a, err := b.blob.Attributes(ctx, key)
+	if err != nil {
+		return nil, b.failed(ctx, "look at", key, err, false)
+	}
+	o := &Object{b: b, key: key, tag: a.ETag, Size: a.Size, ModTime: a.ModTime}
+	if b.rule.attr != nil {
+		o.tag = b.rule.attr(a)
+	}
+	return o, nil
+}
+
+// Key is the URI and the content's tag; "" where the store gave none.
+func (o *Object) Key() string {
+	if o.tag == "" {
+		return ""
+	}
+	return o.b.String() + "/" + o.key + "#" + o.tag
+}
+
+// ReadRange reads from the content that was looked at: EIO once the object has
+// another.
+func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	ro := &blob.ReaderOptions{}
+	if o.tag != "" && o.b.rule.read != nil {
+		ro.BeforeRead = o.b.rule.read(o.tag)
+	}
+	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, min(n, max(o.Size-off, 0)), ro)
+	if err != nil {
+		err = o.b.failed(ctx, "read", o.key, err, false)
+		if errors.Is(err, errCondition) {
+			err = fmt.Errorf("%s/%s was changed since it was opened: %w", o.b, o.key, syscall.EIO)
+		}
+		return nil, err
+	}
+	return &body{r, o, ctx}, nil
+}
+
+// body says of its errors what failed, as every other access does.
+type body struct {
+	*blob.Reader
+	o   *Object
+	ctx context.Context
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = b.o.b.failed(b.ctx, "read", b.o.key, err, false)
+	}
+	return n, err
+}

@@ -1,0 +1,89 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/azureblob"
+	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/blob/s3blob"
+	"gocloud.dev/gcp"
+)
+
+// openS3 opens with what the AWS SDK finds in the environment and its files. Where
+// that lacks a region it takes us-east-1, and where the endpoint is an address or
+// localhost it puts the bucket into the path, both as botocore does.
+func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
+	q := u.Query()
+	b, err := (&s3blob.URLOpener{}).OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, conditions{}, err
+	}
+	var client *s3.Client
+	if !b.As(&client) {
+		return b, s3Conditions, nil
+	}
+	o := client.Options()
+	again := false
+	if o.Region == "" {
+		q.Set("region", "us-east-1")
+		again = true
+	}
+	if o.BaseEndpoint != nil && isAddress(*o.BaseEndpoint) && !q.Has("use_path_style") && !q.Has("s3ForcePathStyle") {
+		q.Set("use_path_style", "true")
+		again = true
+	}
+	if again {
+		b.Close()
+		at := *u
+		at.RawQuery = q.Encode()
+		b, err = (&s3blob.URLOpener{}).OpenBucketURL(ctx, &at)
+	}
+	return b, s3Conditions, err
+}
+
+// isAddress reports whether an endpoint's host is an IP address or localhost.
+func isAddress(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return err == nil && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil)
+}
+
+// openGCS opens with Google's application default credentials. gocloud's own opener
+// prints to standard output where there are none.
+func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
+	q := u.Query()
+	anonymous := q.Get("anonymous") == "true" || q.Get("access_id") == "-"
+	if anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
+		b, err := (&gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())}).OpenBucketURL(ctx, u)
+		return b, gcsConditions, err
+	}
+	creds, err := gcp.DefaultCredentials(ctx)
+	if err != nil {
+		return nil, conditions{}, fmt.Errorf("no Google credentials here (gcloud auth application-default login, GOOGLE_APPLICATION_CREDENTIALS, or ?anonymous=true for a public bucket): %w", err)
+	}
+	client, err := gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(creds))
+	if err != nil {
+		return nil, conditions{}, err
+	}
+	b, err := (&gcsblob.URLOpener{Client: client}).OpenBucketURL(ctx, u)
+	return b, gcsConditions, err
+}
+
+// openAzure opens with AZURE_STORAGE_* or the chain of Azure's default credentials.
+func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
+	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
+	return b, azureConditions, err
+}
+
+var _ = azureblob.Scheme // registers azblob
+
+// openMem is for tests: a bucket in memory, which ends with it.
+func openMem(context.Context, *url.URL) (*blob.Bucket, conditions, error) {
+	return memblob.OpenBucket(nil), memConditions, nil
+}
