@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // Claim takes exactly this number, as upstream's writer does: fs.ErrExist if
@@ -54,15 +53,8 @@ func (d *Dir) Put(ctx context.Context, name string, v int, file string, data []b
 	if err := d.changes(name); err != nil {
 		return err
 	}
-	switch {
-	case file != "manifest.json" && file != "metadata.json":
-		return fmt.Errorf("artifact %s: a version holds manifest.json and metadata.json, not %s: %w", name, quote(file), fs.ErrInvalid)
-	case len(data) > maxRecord:
-		return fmt.Errorf("artifact %s: %s is longer than %d bytes: %w", name, file, maxRecord, syscall.EFBIG)
-	case file == "manifest.json":
-		if _, err := ParseManifest(data); err != nil {
-			return fmt.Errorf("artifact %s: v%d: %w", name, v, err)
-		}
+	if err := checkPut(name, v, file, data); err != nil {
+		return err
 	}
 	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.put(name, v, file, data) })
 	d.records.Remove(recordKey{name, v})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 )
 
 // Publish gives the draft the next free number and returns it when the version
@@ -53,19 +52,7 @@ func (d *Dir) publishable(name string, dr *Draft) error {
 	if err := d.changes(name); err != nil {
 		return err
 	}
-	for _, alias := range dr.Aliases {
-		if err := CheckAlias(alias); err != nil {
-			return err
-		}
-	}
-	record := dr.ManifestBytes(1)
-	if n := max(len(record), len(dr.MetadataBytes())); n > maxRecord-64 {
-		return fmt.Errorf("artifact %s: a record of %d bytes is longer than %d: %w", name, n, maxRecord, syscall.EFBIG)
-	}
-	if _, err := ParseManifest(record); err != nil {
-		return fmt.Errorf("artifact %s: cannot be logged: %w", name, err)
-	}
-	return nil
+	return dr.publishable(name)
 }
 
 // publishing is one log.

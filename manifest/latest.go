@@ -82,9 +82,14 @@ func readPointerFile(name string) (pointer, error) {
 	case err != nil:
 		return pointer{}, err
 	}
+	return textPointer(b), nil
+}
+
+// textPointer reads the text of a latest or an alias.
+func textPointer(b []byte) pointer {
 	text := strings.TrimFunc(string(b), pythonSpace)
 	v, ok := versionText(text)
-	return pointer{v: v, ok: ok, text: quote(text)}, nil
+	return pointer{v: v, ok: ok, text: quote(text)}
 }
 
 // versionText reads the text of a latest as upstream does, as a path below the

@@ -143,12 +143,16 @@ func (d *Dir) Retirement(ctx context.Context, name string, v int) (Retirement, e
 		if err != nil {
 			return r, err
 		}
-		val, _ := ParseJSON(b)
-		o, _ := val.(Object)
-		r.Why, r.When = o.text("why"), o.text("when")
-		who, _ := o.Get("who")
-		n, _ := who.(Number)
-		r.Who, _ = n.Int()
-		return r, nil
+		return parseRetirement(b), nil
 	})
+}
+
+func parseRetirement(b []byte) (r Retirement) {
+	v, _ := ParseJSON(b)
+	o, _ := v.(Object)
+	r.Why, r.When = o.text("why"), o.text("when")
+	who, _ := o.Get("who")
+	n, _ := who.(Number)
+	r.Who, _ = n.Int()
+	return r
 }

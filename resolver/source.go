@@ -16,7 +16,7 @@ type Source interface {
 	Names(ctx context.Context, prefix string) ([]string, error)
 
 	// Versions lists one artifact; fs.ErrNotExist if there is none of that name.
-	// Latest is read anew each time.
+	// Latest is read anew each time where that costs no request over a network.
 	Versions(ctx context.Context, name string) (*manifest.Listing, error)
 
 	// Manifest returns the record of one version, complete or retired;

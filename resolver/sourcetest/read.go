@@ -128,6 +128,7 @@ func testHostile(t *testing.T, b *Backend) {
 	wantVersions(t, s, "m", 2, 1, 2)
 	for _, text := range []string{"", "v9", "v99999999999999999999999", "../m/v1", "/m/v1", "v10", "latest", "v1\nv2", "\ufeffv1", "\xff", strings.Repeat("x", 1<<20)} {
 		b.Write(t, "m/latest", text)
+		time.Sleep(b.TTL)
 		if l := versions(t, s, "m"); l.Latest != 2 || l.Warning == "" {
 			t.Errorf("latest holds %.20q: latest is v%d, warning %q; want v2 and a warning", text, l.Latest, l.Warning)
 		}

@@ -1,0 +1,68 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket"
+)
+
+// Names returns the components below prefix that lead to artifacts, sorted, with
+// one request for each thousand; "" is the root. It fails with fs.ErrNotExist if the
+// bucket answers and has no such prefix.
+func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
+	if prefix != "" {
+		if err := CheckName(prefix); err != nil {
+			return nil, err
+		}
+	}
+	l, known := c.names.Get(prefix)
+	if known && time.Since(l.at) < c.life() {
+		return l.names.list(), nil
+	}
+	got, err, _ := c.flights.Do("names\x00"+prefix, func() (any, error) {
+		return c.listNames(context.WithoutCancel(ctx), prefix)
+	})
+	if err == nil {
+		return got.([]string), nil
+	}
+	var gone *unreachable
+	if errors.As(err, &gone) && known {
+		return l.names.list(), nil
+	}
+	return nil, err
+}
+
+func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error) {
+	at := time.Now()
+	names, any := []string(nil), false
+	below := prefix
+	if below != "" {
+		below += "/"
+	}
+	err := c.b.List(ctx, below, "/", func(e bucket.Entry) error {
+		any = true
+		n := path.Base(e.Key)
+		if _, _, version := number(n); e.Dir && !version && CheckName(n) == nil && path.Dir(below+"x") == path.Dir(e.Key) {
+			names = append(names, n)
+		}
+		return nil
+	})
+	if err = c.judge(err); err != nil {
+		if prefix != "" {
+			err = fmt.Errorf("names below %s: %w", prefix, err)
+		}
+		return nil, err
+	}
+	if !any && prefix != "" {
+		return nil, c.noArtifact(prefix)
+	}
+	slices.Sort(names)
+	names = slices.Clip(slices.Compact(names))
+	c.names.Add(prefix, &nameList{at: at, names: pack(names)})
+	return names, nil
+}

@@ -1,0 +1,159 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket"
+)
+
+// Publish gives the draft the next free number and returns it when the version is
+// durable and latest names it or a higher one, as Dir.Publish does and with the same
+// errors. Once begun it is not interrupted, but by the deadline of each request.
+func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, error) {
+	named := *dr
+	named.Manifest.Name = name
+	dr = &named
+	if err := c.changes(name); err != nil {
+		return 0, err
+	}
+	if err := dr.publishable(name); err != nil {
+		return 0, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	v, again, err := c.once(ctx, name, dr)
+	c.changed(name)
+	c.names.Purge()
+	if err != nil {
+		return 0, c.failed(name, "log", err)
+	}
+	var undone []error
+	if err := c.advance(ctx, name, v, false); err != nil {
+		undone = append(undone, fmt.Errorf("artifact %s in %s is logged as v%d, but latest was not moved (the next log moves it): %w", name, c, v, c.judge(err)))
+	}
+	for _, alias := range dr.Aliases {
+		if again && c.hasAlias(ctx, name, alias) {
+			continue // it may have been moved on since
+		}
+		if err := c.SetAlias(ctx, name, alias, v); err != nil {
+			undone = append(undone, fmt.Errorf("artifact %s in %s is logged as v%d, but alias %s was not set (artifactfs alias %s:v%d %s): %w",
+				name, c, v, alias, name, v, alias, err))
+		}
+	}
+	c.changed(name)
+	return v, errors.Join(undone...)
+}
+
+// publishable refuses what would take a number and then not exist for readers.
+func (dr *Draft) publishable(name string) error {
+	for _, alias := range dr.Aliases {
+		if err := CheckAlias(alias); err != nil {
+			return err
+		}
+	}
+	record := dr.ManifestBytes(1)
+	if n := max(len(record), len(dr.MetadataBytes())); n > maxRecord-64 {
+		return fmt.Errorf("artifact %s: a record of %d bytes is longer than %d: %w", name, n, maxRecord, syscall.EFBIG)
+	}
+	if _, err := ParseManifest(record); err != nil {
+		return fmt.Errorf("artifact %s: cannot be logged: %w", name, err)
+	}
+	return nil
+}
+
+// version claims numbers until one is logged under.
+func (c *Catalog) version(ctx context.Context, name string, dr *Draft) (int, error) {
+	at := 0
+	for {
+		v, err := c.claimNext(ctx, name, at, sidecarOf(name, dr))
+		if err != nil {
+			return 0, err
+		}
+		err = c.commit(ctx, name, v, dr)
+		if err == nil {
+			return v, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return 0, fmt.Errorf("v%d was claimed, and its number is lost: %w", v, err)
+		}
+		c.log.Warn("another writer entered a claimed version", "store", c.b.String(), "artifact", name, "version", v)
+		at = v
+	}
+}
+
+// claimNext claims the lowest number above all that are taken, and above at.
+func (c *Catalog) claimNext(ctx context.Context, name string, at int, side func(v int) []byte) (int, error) {
+	highest, err := c.highest(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	for highest = max(highest, at); ; {
+		if highest == math.MaxInt {
+			return 0, fmt.Errorf("v%d leaves no higher number: %w", highest, fs.ErrExist)
+		}
+		highest++
+		err := c.b.Create(ctx, ownKey("log", name, highest), side(highest))
+		if !errors.Is(err, fs.ErrExist) {
+			return highest, err
+		}
+	}
+}
+
+// highest returns the highest number that is taken, by anything.
+func (c *Catalog) highest(ctx context.Context, name string) (int, error) {
+	top := 0
+	err := c.b.List(ctx, name+"/", "/", func(e bucket.Entry) error {
+		v, _, _ := number(path.Base(e.Key))
+		top = max(top, v)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return top, c.eachOwn(ctx, "log", name, func(v int) { top = max(top, v) })
+}
+
+// commit writes a claimed version; fs.ErrExist if somebody else has written there.
+func (c *Catalog) commit(ctx context.Context, name string, v int, dr *Draft) error {
+	if err := c.create(ctx, versionKey(name, v, "metadata.json"), dr.MetadataBytes()); err != nil {
+		return err
+	}
+	return c.create(ctx, versionKey(name, v, "manifest.json"), dr.ManifestBytes(v))
+}
+
+// create is Create where what is there may be our own: a client that had no answer
+// asks again by itself, and then finds what it wrote.
+func (c *Catalog) create(ctx context.Context, key string, data []byte) error {
+	err := c.b.Create(ctx, key, data)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	now, _, err2 := c.b.Read(ctx, key, int64(len(data)))
+	if err2 == nil && string(now) == string(data) {
+		return nil
+	}
+	return err
+}
+
+// sidecarOf returns the sidecar of a draft under a number.
+func sidecarOf(name string, dr *Draft) func(v int) []byte {
+	return func(v int) []byte {
+		o := append(Object{}, dr.Sidecar...)
+		o.Set("name", name)
+		o.Set("version", v)
+		if dr.RequestID != "" {
+			o.Set("request_id", dr.RequestID)
+		}
+		return append(AppendJSON(nil, o, 2), '\n')
+	}
+}
+
+func (c *Catalog) hasAlias(ctx context.Context, name, alias string) bool {
+	p, _, err := c.readPointer(ctx, name, alias)
+	return err == nil && p.ok
+}

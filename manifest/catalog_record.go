@@ -1,0 +1,75 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Manifest returns the record of version v, complete or retired: fs.ErrNotExist if
+// the store answers and has none.
+func (c *Catalog) Manifest(ctx context.Context, name string, v int) (*Record, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if v < 0 {
+		return nil, c.noVersion(name, v, nil)
+	}
+	key := recordKey{name, v}
+	old, ok := c.records.Get(key)
+	if ok && (old.until.IsZero() || time.Now().Before(old.until)) {
+		return old.rec, nil
+	}
+	rec, err := c.load(ctx, name, v)
+	var gone *unreachable
+	if errors.As(err, &gone) && ok {
+		return old.rec, nil // records do not change: no worse than before
+	}
+	return rec, err
+}
+
+// load reads a record, and keeps it.
+func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error) {
+	var raw, meta []byte
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		raw, _, err = c.b.Read(gctx, versionKey(name, v, "manifest.json"), maxRecord)
+		return err
+	})
+	g.Go(func() (err error) {
+		meta, _, err = c.b.Read(gctx, versionKey(name, v, "metadata.json"), maxRecord)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+			return nil
+		}
+		return err
+	})
+	if err := c.judge(g.Wait()); err != nil {
+		if absent(err) {
+			return nil, c.noVersion(name, v, err)
+		}
+		return nil, err
+	}
+	rec, err := NewRecord(name, v, raw, meta, c.b.String()+"/"+name+"/"+Version(v).String())
+	if err != nil {
+		return nil, c.noVersion(name, v, err)
+	}
+	kept := cachedRecord{rec: rec}
+	if meta == nil {
+		// Upstream writes metadata.json second: it may be about to come.
+		kept.until = time.Now().Add(max(c.life(), time.Second))
+	}
+	c.records.put(recordKey{name, v}, kept)
+	return rec, nil
+}
+
+// complete reports whether v exists for readers.
+func (c *Catalog) complete(ctx context.Context, name string, v int) (bool, error) {
+	_, err := c.Manifest(ctx, name, v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

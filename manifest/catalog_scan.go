@@ -1,0 +1,199 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket"
+)
+
+// scanParallel is how many requests one listing of an artifact makes at a time.
+const scanParallel = 16
+
+// scanning is one listing of an artifact.
+type scanning struct {
+	c    *Catalog
+	name string
+	s    *snapshot
+
+	versions []int          // with objects of their own, spelled as readers look for them
+	ours     map[int]bool   // claimed by their sidecar
+	pointers []bucket.Entry // that may be aliases
+	latest   bool           // there is one
+	mu       sync.Mutex     // guards what the parallel part fills in
+}
+
+// scan reads an artifact: three listings, and of versions that are new their record,
+// or one listing of all objects where they are many. What old knows to be complete is
+// not read again.
+func (c *Catalog) scan(ctx context.Context, name string, old *snapshot) (*snapshot, error) {
+	sc := &scanning{c: c, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now(), aliases: make(map[string]int)}}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.b.List(gctx, name+"/", "/", sc.entry) })
+	g.Go(func() error { return c.eachOwn(gctx, "log", name, func(v int) { sc.ours[v] = true }) })
+	g.Go(func() error {
+		return c.eachOwn(gctx, "retired", name, func(v int) { sc.s.retired = append(sc.s.retired, v) })
+	})
+	if err := c.judge(g.Wait()); err != nil {
+		return nil, err
+	}
+	s := sc.s
+	for v := range sc.ours {
+		s.claimed = append(s.claimed, v)
+	}
+	if len(s.claimed) == 0 && len(sc.pointers) == 0 && !sc.latest {
+		return nil, c.noArtifact(name)
+	}
+	slices.Sort(s.claimed)
+	s.claimed = slices.Compact(s.claimed)
+	slices.Sort(s.retired)
+	if err := sc.findComplete(ctx, old); err != nil {
+		return nil, c.judge(err)
+	}
+	if err := sc.readPointers(ctx); err != nil {
+		return nil, c.judge(err)
+	}
+	return s, nil
+}
+
+// entry takes one name that lies directly below the artifact.
+func (sc *scanning) entry(e bucket.Entry) error {
+	base := path.Base(e.Key)
+	v, canonical, isNumber := number(base)
+	switch {
+	case isNumber:
+		sc.s.claimed = append(sc.s.claimed, v)
+		if canonical && e.Dir {
+			sc.versions = append(sc.versions, v)
+		}
+	case e.Dir:
+	case base == Latest:
+		sc.latest = true
+	case CheckAlias(base) == nil && e.Size <= maxPointer && len(sc.pointers) < maxAliasFiles:
+		sc.pointers = append(sc.pointers, e)
+	}
+	if e.ModTime.After(sc.s.mtime) {
+		sc.s.mtime = e.ModTime
+	}
+	return nil
+}
+
+// eachOwn calls fn with every version that has an object of ours of this kind.
+func (c *Catalog) eachOwn(ctx context.Context, kind, name string, fn func(v int)) error {
+	return c.b.List(ctx, ownDir+"/"+kind+"/"+name+"/", "/", func(e bucket.Entry) error {
+		base, ok := strings.CutSuffix(path.Base(e.Key), ".json")
+		if v, canonical, _ := number(base); ok && canonical && !e.Dir {
+			fn(v)
+		}
+		return nil
+	})
+}
+
+// findComplete settles which versions exist for readers. An object in a bucket is
+// whole when it is seen, so that of a version we have claimed manifest.json need only
+// be there; what others wrote is read.
+func (sc *scanning) findComplete(ctx context.Context, old *snapshot) error {
+	var unknown []int
+	for _, v := range sc.versions {
+		if old != nil && contains(old.complete, v) {
+			sc.s.complete = append(sc.s.complete, v)
+		} else {
+			unknown = append(unknown, v)
+		}
+	}
+	there := map[int]bool(nil)
+	if len(unknown) > scanParallel {
+		var err error
+		if there, err = sc.withManifest(ctx); err != nil {
+			return err
+		}
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(scanParallel)
+	for _, v := range unknown {
+		if there != nil && (sc.ours[v] || !there[v]) {
+			if there[v] {
+				sc.found(v)
+			}
+			continue
+		}
+		g.Go(func() error {
+			ok, err := sc.c.complete(gctx, sc.name, v)
+			if ok {
+				sc.found(v)
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	slices.Sort(sc.s.complete)
+	return err
+}
+
+func (sc *scanning) found(v int) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.s.complete = append(sc.s.complete, v)
+}
+
+// withManifest returns the versions that have an object manifest.json.
+func (sc *scanning) withManifest(ctx context.Context) (map[int]bool, error) {
+	there := make(map[int]bool)
+	err := sc.c.b.List(ctx, sc.name+"/v", "", func(e bucket.Entry) error {
+		dir, file := path.Split(e.Key)
+		v, canonical, _ := number(path.Base(dir))
+		if canonical && file == "manifest.json" && path.Dir(path.Clean(dir)) == sc.name {
+			there[v] = true
+		}
+		return nil
+	})
+	return there, err
+}
+
+// readPointers reads latest and what may be aliases.
+func (sc *scanning) readPointers(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(scanParallel)
+	sc.s.latest = pointer{absent: true}
+	if sc.latest {
+		g.Go(func() (err error) {
+			sc.s.latest, _, err = sc.c.readPointer(gctx, sc.name, Latest)
+			return err
+		})
+	}
+	for _, e := range sc.pointers {
+		g.Go(func() error {
+			alias := path.Base(e.Key)
+			p, _, err := sc.c.readPointer(gctx, sc.name, alias)
+			if err == nil && p.ok && sc.s.exists(p.v) {
+				sc.mu.Lock()
+				sc.s.aliases[alias] = p.v
+				sc.mu.Unlock()
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// readPointer reads latest or an alias, and the tag of what it says.
+func (c *Catalog) readPointer(ctx context.Context, name, entry string) (pointer, string, error) {
+	b, tag, err := c.b.Read(ctx, name+"/"+entry, maxPointer)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return pointer{absent: true}, "", nil
+	case errors.Is(err, fs.ErrInvalid):
+		return pointer{text: "a long text"}, tag, nil
+	case err != nil:
+		return pointer{}, "", err
+	}
+	return textPointer(b), tag, nil
+}
