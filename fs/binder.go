@@ -39,6 +39,8 @@ type binder struct {
 	lanes *nodes.Lanes
 	log   *slog.Logger
 
+	source func(*resolver.Binding) (int, error) // sourceOf, but in tests
+
 	slots chan struct{} // of walks
 	ctx   context.Context
 	end   context.CancelFunc
@@ -70,7 +72,7 @@ type bound struct {
 
 func newBinder(dir string, tree *resolver.Tree, own *nodes.Own, maxBinds int, log *slog.Logger) *binder {
 	b := &binder{
-		dir: dir, max: maxBinds, tree: tree, own: own, log: log,
+		dir: dir, max: maxBinds, tree: tree, own: own, log: log, source: sourceOf,
 		slots: make(chan struct{}, walkers), bound: make(map[version]*bound), again: make(map[version]time.Time),
 	}
 	b.ctx, b.end = context.WithCancel(context.Background())
@@ -134,7 +136,7 @@ func (b *binder) bind(ctx context.Context, v version) error {
 			err = b.tree.RecheckRecord(ctx, bd, nil)
 		}
 		if err == nil {
-			err = b.attach(ctx, bd, b.root)
+			err = b.attachNow(ctx, bd)
 		}
 		if again = errors.Is(err, errOpened); again {
 			err = nil
@@ -183,26 +185,52 @@ func (b *binder) quiet(ctx context.Context, v version) error {
 	return nil
 }
 
+// attachNow mounts bd's data as it is now.
+func (b *binder) attachNow(ctx context.Context, bd *resolver.Binding) error {
+	src, err := b.source(bd)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(src)
+	return b.attach(ctx, bd, src, b.root)
+}
+
 // errOpened is that a directory of the version was opened since it was quiet.
 var errOpened = errors.New("a directory of it has been opened meanwhile")
 
 var errEnded = errors.New("the mount is going")
 
-// attach mounts bd below the root that open opens.
-func (b *binder) attach(ctx context.Context, bd *resolver.Binding, open func() (int, error)) error {
-	b.table.Lock()
-	defer b.table.Unlock()
+// attach mounts src, bd's data, below the root that open opens. What it waits for
+// while the table is locked is answered by this machine, and so is umount.
+func (b *binder) attach(ctx context.Context, bd *resolver.Binding, src int, open func() (int, error)) error {
 	v := version{bd.Name, bd.N}
 	if b.get(v) != nil {
 		return nil
 	}
-	if err := b.makeRoom(); err != nil {
-		return err
-	}
 	if err := b.pins.Pin(ctx, bd.Path()); err != nil {
 		return err
 	}
-	err := b.own.Do(func() error {
+	attached, err := b.attachPinned(bd, src, open)
+	if !attached {
+		b.unpin(bd.Path())
+		return err
+	}
+	return nil
+}
+
+// attachPinned is attach once the names above are pinned. It does nothing if
+// somebody else was faster.
+func (b *binder) attachPinned(bd *resolver.Binding, src int, open func() (int, error)) (attached bool, err error) {
+	b.table.Lock()
+	defer b.table.Unlock()
+	v := version{bd.Name, bd.N}
+	if b.get(v) != nil {
+		return false, nil
+	}
+	if err := b.makeRoom(); err != nil {
+		return false, err
+	}
+	err = b.own.Do(func() error {
 		root, err := open()
 		if err != nil {
 			return err
@@ -216,18 +244,17 @@ func (b *binder) attach(ctx context.Context, bd *resolver.Binding, open func() (
 		if b.lanes.OpenDirs(bd.Name, bd.N) > 0 {
 			return errOpened
 		}
-		return bindAt(root, bd)
+		return os.NewSyscallError("move_mount", unix.MoveMount(src, "", root, bd.Path(), unix.MOVE_MOUNT_F_EMPTY_PATH))
 	})
 	if err != nil {
-		b.unpin(bd.Path())
-		return err
+		return false, err
 	}
 	b.mu.Lock()
 	b.bound[v] = &bound{Binding: bd, used: time.Now()}
 	b.mu.Unlock()
 	b.lanes.Bound(v.name, v.n, "")
 	b.log.Info("bound", "artifact", v.name, "version", v.n, "path", bd.Real)
-	return nil
+	return true, nil
 }
 
 func (b *binder) get(v version) *bound {

@@ -33,9 +33,10 @@ func (b *binder) takeOver(mnt int, paths []string, end time.Time, attached bool)
 	type answer struct {
 		path string
 		bd   *resolver.Binding
+		src  int
 		err  error
 	}
-	found := make(chan answer, len(paths)) // never blocks who comes late
+	found := make(chan answer)
 	waiting := make(map[string]bool)
 	for _, p := range paths {
 		name, n, ok := resolver.ParseBinding(p)
@@ -44,8 +45,15 @@ func (b *binder) takeOver(mnt int, paths []string, end time.Time, attached bool)
 		}
 		waiting[p] = true
 		b.tasks.Go(func() {
-			bd, err := b.tree.Bindable(ctx, name, n)
-			found <- answer{p, bd, err}
+			a := answer{path: p, src: -1}
+			if a.bd, a.err = b.tree.Bindable(ctx, name, n); a.err == nil {
+				a.src, a.err = b.source(a.bd)
+			}
+			select {
+			case found <- a:
+			case <-ctx.Done(): // too late
+				_ = unix.Close(a.src)
+			}
 		})
 	}
 	for len(waiting) > 0 {
@@ -53,7 +61,8 @@ func (b *binder) takeOver(mnt int, paths []string, end time.Time, attached bool)
 		case a := <-found:
 			delete(waiting, a.path)
 			if a.err == nil {
-				a.err = b.attach(ctx, a.bd, open)
+				a.err = b.attach(ctx, a.bd, a.src, open)
+				_ = unix.Close(a.src)
 			}
 			if a.err != nil {
 				b.log.Log(ctx, level, "not bound again", "version", a.path, "why", a.err)

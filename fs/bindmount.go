@@ -46,24 +46,20 @@ func clone(dirfd int, path string) (int, error) {
 	return fd, nil
 }
 
-// bindAt attaches a version's data at its path below root.
-func bindAt(root int, b *resolver.Binding) error {
+// sourceOf returns a version's data as a mount that is nowhere yet. It waits for the
+// data's file system, so no lock is held meanwhile.
+func sourceOf(b *resolver.Binding) (int, error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	dir, err := unix.Openat2(unix.AT_FDCWD, b.Real, &how)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: b.Real, Err: err}
+		return -1, &os.PathError{Op: "open", Path: b.Real, Err: err}
 	}
 	defer unix.Close(dir)
 	var st unix.Stat_t
 	if err := unix.Fstat(dir, &st); err != nil || uint64(st.Dev) != b.Dev || st.Ino != b.Ino {
-		return fmt.Errorf("%s is another directory than it was: %w", b.Real, unix.ESTALE)
+		return -1, fmt.Errorf("%s is another directory than it was: %w", b.Real, unix.ESTALE)
 	}
-	fd, err := clone(dir, "")
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return os.NewSyscallError("move_mount", unix.MoveMount(fd, "", root, b.Path(), unix.MOVE_MOUNT_F_EMPTY_PATH))
+	return clone(dir, "")
 }
 
 // renew has the kernel look a directory of the mount up again, and so keep it as
