@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -95,8 +96,9 @@ func (d *Dir) names(prefix string) ([]string, error) {
 	}
 	dir, _, err := d.within(prefix)
 	if err == nil {
+		mounts := d.local.OwnMounts()
 		err = readDir(dir, func(e fs.DirEntry) {
-			if CheckName(e.Name()) == nil && (e.IsDir() || d.leadsToName(prefix, dir, e)) {
+			if CheckName(e.Name()) == nil && (e.IsDir() && !mountedIn(mounts, dir, e.Name()) || d.leadsToName(prefix, dir, e)) {
 				names = append(names, e.Name())
 			}
 		})
@@ -109,6 +111,20 @@ func (d *Dir) names(prefix string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Clip(slices.Compact(names)), nil
+}
+
+// mountedIn reports whether one of the mounts of artifactfs is a directory in dir:
+// whoever mounts it inside the store does not have it for an artifact.
+func mountedIn(mounts []string, dir, name string) bool {
+	for _, m := range mounts {
+		if path.Base(m) != name {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(dir); err == nil && path.Dir(m) == real {
+			return true
+		}
+	}
+	return false
 }
 
 // leadsToName reports whether a link is another name of an artifact, and not an

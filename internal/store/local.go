@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -140,6 +141,17 @@ func (l *Local) mountOf(s space, path string) *mount {
 		return m
 	}
 	return l.anywhere
+}
+
+// OwnMounts returns where artifactfs is mounted, by real paths.
+func (l *Local) OwnMounts() []string {
+	all := slices.Clone(l.own())
+	for _, m := range l.mounts.current(false).mounts {
+		if m.fstype == ownType {
+			all = append(all, m.point)
+		}
+	}
+	return all
 }
 
 // refuse says why path, on m, must not be touched: our own mount would have the
