@@ -28,11 +28,11 @@ func TestRequest(t *testing.T) {
 		typ: "SFTDataArtifact", set: []string{"pack_size=4096", "note=a=b"}, used: []string{"d:v1"}, inputs: []string{"hf://o/d"},
 		aliases: []string{"good"}, requestID: "r", jsonFile: "-",
 	}
-	text, err := l.request(strings.NewReader(`{"path": "/a", "pack_size": 1, "type": "x"}`), []string{"n", "/b"}, false)
+	o, err := l.object(strings.NewReader(`{"path": "/a", "pack_size": 1, "type": "x"}`), []string{"n", "/b"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := manifest.FinishRequest(text)
+	got, err := manifest.FinishRequest(manifest.AppendJSON(nil, o, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestRequest(t *testing.T) {
 		if len(bad.set) == 0 {
 			args = args[:1] // no path at all
 		}
-		if _, err := bad.request(nil, args, false); err == nil || exitOf(err) != 2 {
+		if _, err := bad.object(nil, args, false); err == nil || exitOf(err) != 2 {
 			t.Errorf("%+v: error %v, want one of usage", bad, err)
 		}
 	}

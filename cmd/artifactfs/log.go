@@ -30,13 +30,18 @@ type logFlags struct {
 func (a *app) logCmd() *cobra.Command {
 	var l logFlags
 	c := &cobra.Command{
-		Use:   "log NAME PATH",
+		Use:   "log NAME [PATH]",
 		Short: "Log the data at PATH as a new version of NAME",
 		Example: `  artifactfs log nano3-sft-data /lustre/out/splits --type SFTDataArtifact --set pack_size=4096
   artifactfs log nano3-sft-data --json-file metadata.json`,
 		Args:              args(1, 2, "a name and a path"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
+			plain, _ := splitArgs(args)
+			o, err := l.object(a.in, plain, c.Flags().Changed("iteration"))
+			if err != nil {
+				return err
+			}
 			k, plain, err := a.open(args)
 			if err != nil {
 				return err
@@ -48,11 +53,10 @@ func (a *app) logCmd() *cobra.Command {
 			if l.used, err = k.numbered(c.Context(), l.used, d); err != nil {
 				return err
 			}
-			text, err := l.request(a.in, plain, c.Flags().Changed("iteration"))
-			if err != nil {
-				return err
+			if len(l.used) > 0 {
+				o.Set("used_artifacts", l.used)
 			}
-			return a.log(c, k, d, plain[0], text, resolver.LogOptions{NoCheck: l.noCheck})
+			return a.log(c, k, d, plain[0], manifest.AppendJSON(nil, o, 0), resolver.LogOptions{NoCheck: l.noCheck})
 		},
 	}
 	f := c.Flags()
@@ -95,9 +99,9 @@ func (k *core) numbered(ctx context.Context, refs []string, d *door) ([]string, 
 	return out, nil
 }
 
-// request makes of the flags the JSON that .log takes, so that both doors mean
-// the same by every key.
-func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) ([]byte, error) {
+// object makes of the flags the JSON that .log takes, so that both doors mean the
+// same by every key; what the version was made from as it was written.
+func (l *logFlags) object(in io.Reader, args []string, hasIteration bool) (manifest.Object, error) {
 	var o manifest.Object
 	if l.jsonFile != "" {
 		var err error
@@ -131,14 +135,21 @@ func (l *logFlags) request(in io.Reader, args []string, hasIteration bool) ([]by
 	if l.requestID != "" {
 		o.Set("request_id", l.requestID)
 	}
+	given := map[string]bool{
+		"path": len(args) == 2, "type": l.typ != "", "iteration": hasIteration, "request_id": l.requestID != "",
+		"used_artifacts": len(l.used) > 0, "inputs": len(l.inputs) > 0, "aliases": len(l.aliases) > 0,
+	}
 	for _, kv := range l.set {
 		key, text, ok := strings.Cut(kv, "=")
 		if !ok || key == "" {
 			return nil, usagef("--set %q: write KEY=VALUE", kv)
 		}
+		if given[key] {
+			return nil, usagef("--set %s: %s is given already, by its own argument or flag", kv, key)
+		}
 		o.Set(key, setValue(text))
 	}
-	return manifest.AppendJSON(nil, o, 0), nil
+	return o, nil
 }
 
 // setValue is JSON where that is what it reads as, else text: 4096 is a number

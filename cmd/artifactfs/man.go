@@ -19,7 +19,7 @@ func (a *app) manCmd() *cobra.Command {
 		Use:    "man DIR",
 		Short:  "Write the manual pages into DIR",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   args(1, 1, "one directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

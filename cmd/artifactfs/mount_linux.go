@@ -54,7 +54,10 @@ tree can be read (Type=notify).`,
 		ValidArgsFunction: completeMount,
 		RunE: func(c *cobra.Command, args []string) error {
 			plain, dotlist := mountArgs(args)
-			if len(plain) != 1 {
+			if len(plain) == 0 {
+				return usagef("mount expects one directory, got none; see %s --help", c.CommandPath())
+			}
+			if len(plain) > 1 {
 				return usagef("mount expects one directory and KEY=VALUE settings, got %q", args)
 			}
 			more, err := m.parseOptions()

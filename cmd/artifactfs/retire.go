@@ -8,7 +8,7 @@ func (a *app) retireCmd() *cobra.Command {
 	var why string
 	var undo bool
 	c := &cobra.Command{
-		Use:   "retire NAME:vN --why REASON",
+		Use:   "retire NAME:vN --why REASON | --undo",
 		Short: "Hide a version that was logged by mistake",
 		Long: `Hide a version that was logged by mistake from listings, and move latest back to
 the highest version that is left. Whoever names the version still gets it.`,

@@ -119,10 +119,18 @@ func args(min, max int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		plain, _ := splitArgs(args)
 		if len(plain) < min || len(plain) > max {
-			return usagef("%s expects %s, got %d arguments; see %s --help", c.Name(), what, len(plain), c.CommandPath())
+			return usagef("%s expects %s, got %s; see %s --help", c.Name(), what, count(len(plain), "argument"), c.CommandPath())
 		}
 		return nil
 	}
+}
+
+// count is n of something, in words.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // splitArgs separates key=value settings from other arguments.

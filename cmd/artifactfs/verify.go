@@ -51,6 +51,14 @@ It exits with 1 if anything is missing, changed, broken or unreachable.`,
 		Args:              args(0, 1<<20, "references"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case c.Flags().Changed("every") && !f.watch:
+				return usagef("--every says how often --watch looks; without it verify looks once")
+			case f.record && f.watch:
+				return usagef("--record and --watch: record first, then watch")
+			case f.watch && f.every < time.Second:
+				return usagef("--every %v: a second at least", f.every)
+			}
 			k, plain, err := a.open(args)
 			if err != nil {
 				return err
@@ -59,9 +67,6 @@ It exits with 1 if anything is missing, changed, broken or unreachable.`,
 				return fmt.Errorf("tracking is fully disabled by %s: there is nothing to verify", k.cfg.Disabled)
 			}
 			if f.watch {
-				if f.every < time.Second {
-					return usagef("--every %v: a second at least", f.every)
-				}
 				return a.verifyWatch(c.Context(), k, plain, f.every)
 			}
 			return a.verifyOnce(c.Context(), k, plain, f.record)
