@@ -1,12 +1,18 @@
 package manifest_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
@@ -15,25 +21,31 @@ import (
 
 var prefixes atomic.Int64
 
-// TestCatalog runs the suite against a bucket in memory, or the one that
+// testBucket is an empty bucket in memory, or a new prefix of the one that
 // ARTIFACTFS_TEST_BUCKET names.
+func testBucket(t *testing.T) *bucket.Bucket {
+	t.Helper()
+	at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
+	if at == "" {
+		at = "mem://"
+	}
+	u, err := bucket.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Prefix += fmt.Sprintf("%d-%d/", os.Getpid(), prefixes.Add(1))
+	b, err := bucket.Open(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
 func TestCatalog(t *testing.T) {
 	const ttl = 50 * time.Millisecond
 	sourcetest.Run(t, func(t *testing.T) *sourcetest.Backend {
-		at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
-		if at == "" {
-			at = "mem://"
-		}
-		u, err := bucket.Parse(at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.Prefix += fmt.Sprintf("%d-%d/", os.Getpid(), prefixes.Add(1))
-		b, err := bucket.Open(t.Context(), u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { b.Close() })
+		b := testBucket(t)
 		return &sourcetest.Backend{
 			TTL: ttl,
 			Open: func(t testing.TB) resolver.Source {
@@ -46,4 +58,88 @@ func TestCatalog(t *testing.T) {
 			},
 		}
 	})
+}
+
+var (
+	_ resolver.Pinner         = (*manifest.CatalogPins)(nil)
+	_ resolver.SnapshotLister = (*manifest.CatalogPins)(nil)
+)
+
+// Of any number of makers one wins, and all are told its version.
+func TestCatalogPinRace(t *testing.T) {
+	b, ctx, id := testBucket(t), t.Context(), "1000.eos.slurm-1"
+	for round := range 10 {
+		name := fmt.Sprintf("m%d", round)
+		got := make([]int, 16)
+		var wg sync.WaitGroup
+		for i := range got {
+			p := manifest.NewCatalog(b, nil).Pins()
+			wg.Go(func() {
+				pin, err := p.Pin(ctx, id, name, manifest.Latest, i+1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got[i] = pin.Version
+			})
+		}
+		wg.Wait()
+		slices.Sort(got)
+		pin, err := manifest.NewCatalog(b, nil).Pins().Pinned(ctx, id, name, manifest.Latest)
+		if got[0] != got[15] || err != nil || pin.Version != got[0] {
+			t.Fatalf("makers were told %v; it is %+v, %v", got, pin, err)
+		}
+	}
+}
+
+func TestCatalogPins(t *testing.T) {
+	p, ctx, id := manifest.NewCatalog(testBucket(t), nil).Pins(), t.Context(), "1000.eos.slurm-1"
+	if _, err := p.Pinned(ctx, id, "a/b", "prod"); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("Pinned of nothing: %v, want ErrNotExist", err)
+	}
+	for _, m := range []struct {
+		v       int
+		forward bool
+		want    int
+	}{{3, true, 3}, {2, true, 3}, {2, false, 2}, {5, true, 5}} {
+		if err := p.Move(ctx, id, "a/b", "prod", m.v, m.forward); err != nil {
+			t.Fatal(err)
+		}
+		if pin, err := p.Pinned(ctx, id, "a/b", "prod"); err != nil || pin.Version != m.want {
+			t.Errorf("after moving to %+v: %+v, %v", m, pin, err)
+		}
+	}
+	long := strings.Repeat("n", 200) + "/" + strings.Repeat("m", 200)
+	if _, err := p.Pin(ctx, id, long, manifest.Latest, 7); err != nil {
+		t.Fatal(err)
+	}
+	pins, err := p.Pins(ctx, id)
+	if err != nil || len(pins) != 2 || pins[0].Name != "a/b" || pins[1].Name != long || pins[1].Version != 7 {
+		t.Errorf("Pins = %+v, %v", pins, err)
+	}
+	stranger := store.WithCaller(ctx, store.Caller{UID: 1001, GID: 1001, PID: uint32(os.Getpid())})
+	if _, err := p.Pinned(stranger, id, "a/b", "prod"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("another user reads a pin: %v, want ErrPermission", err)
+	}
+	if err := p.Move(stranger, id, "a/b", "prod", 9, false); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("another user moves a pin: %v, want ErrPermission", err)
+	}
+	if ids, err := p.Snapshots(stranger); err != nil || len(ids) != 0 {
+		t.Errorf("another user lists %v, %v; want none", ids, err)
+	}
+	if ids, err := p.Snapshots(ctx); err != nil || !slices.Equal(ids, []string{id}) {
+		t.Errorf("Snapshots = %v, %v", ids, err)
+	}
+	if err := p.Unpin(ctx, id, "a/b", "prod"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Unpin(ctx, id, "a/b", ""); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Unpin of nothing: %v, want ErrNotExist", err)
+	}
+	if err := p.Unpin(ctx, id, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Pins(ctx, id); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Pins of what was taken away: %v, want ErrNotExist", err)
+	}
 }
