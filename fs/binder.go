@@ -67,6 +67,7 @@ type version struct {
 type bound struct {
 	*resolver.Binding
 	used     time.Time // last seen
+	marked   time.Time // when the kernel was last asked whether anybody used it; the table's lock guards it
 	checking bool
 }
 
@@ -254,6 +255,7 @@ func (b *binder) attachPinned(bd *resolver.Binding, src int, open func() (int, e
 	b.mu.Unlock()
 	b.lanes.Bound(v.name, v.n, "")
 	b.log.Info("bound", "artifact", v.name, "version", v.n, "path", bd.Real)
+	b.mark()
 	return true, nil
 }
 
@@ -278,28 +280,6 @@ func (b *binder) root() (int, error) {
 		return -1, fmt.Errorf("%s is another mount than ours", b.dir)
 	}
 	return fd, nil
-}
-
-// makeRoom unbinds what has not been used for longest when max are bound. The
-// table is locked.
-func (b *binder) makeRoom() error {
-	b.mu.Lock()
-	all, room := slices.Collect(maps.Values(b.bound)), b.max // a reload may have lowered it
-	b.mu.Unlock()
-	left := len(all)
-	slices.SortFunc(all, func(x, y *bound) int { return x.used.Compare(y.used) })
-	for _, old := range all {
-		if left < room {
-			return nil
-		}
-		if b.unbind(old, 0, "it made room for another (max_binds)") == nil {
-			left--
-		}
-	}
-	if left < room {
-		return nil
-	}
-	return fmt.Errorf("max_binds (%d) versions are bound and in use", room)
 }
 
 // unbind takes a bind away; with MNT_DETACH also one in use, whose open files go

@@ -34,7 +34,7 @@ func (b *binder) watch() {
 			b.check()
 			if now.Sub(idle) >= idleAfter {
 				idle = now
-				b.expire()
+				b.expire(idleAfter / 2)
 			}
 		}
 	}
@@ -157,16 +157,4 @@ func (b *binder) mounted() (map[string]bool, error) {
 		there[i.Mountpoint] = true
 	}
 	return there, err
-}
-
-// expire takes away what nobody has used since the last time (MNT_EXPIRE).
-func (b *binder) expire() {
-	b.table.Lock()
-	defer b.table.Unlock()
-	b.mu.Lock()
-	all := slices.Collect(maps.Values(b.bound))
-	b.mu.Unlock()
-	for _, bd := range all {
-		_ = b.unbind(bd, unix.MNT_EXPIRE, "nobody used it")
-	}
 }

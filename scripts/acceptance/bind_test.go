@@ -363,6 +363,40 @@ func TestMaxBinds(t *testing.T) {
 	}
 }
 
+// A bind that is read stays, however long ago it was made, and whoever binds many versions displaces those that nobody reads.
+func TestMaxBindsKeepsWhatIsRead(t *testing.T) {
+	s := newSite(t, siteOptions{Lane: "bind", Keys: []string{"max_binds = 3"}})
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		s.publish(name, 1, s.data(name, map[string]string{"f": name}))
+	}
+	read := func(name string) {
+		t.Helper()
+		if text, err := os.ReadFile(s.path(name, "v1/f")); err != nil || string(text) != name {
+			t.Fatalf("read %q, %v", text, err)
+		}
+	}
+	s.warm("a:v1")
+	s.warm("b:v1")
+	container := s.namespace("slave")
+	held := container.command(root, "sh", "-c", "exec <"+s.path("b/v1/f")+"; echo; sleep 60")
+	out, err := held.StdoutPipe()
+	must(t, err)
+	must(t, held.Start())
+	defer held.Wait()
+	defer held.Process.Kill()
+	_, err = out.Read(make([]byte, 1))
+	must(t, err)
+	for _, name := range []string{"c", "d", "e", "f"} {
+		s.warm(name + ":v1")
+		for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			read("a")
+		}
+		if got := mountsBelow("self", s.Mnt); !slices.Equal(got[1:], []string{s.path("a/v1"), s.path("b/v1"), s.path(name, "v1")}) {
+			t.Errorf("bound: %q, want a, b and %s", got[1:], name)
+		}
+	}
+}
+
 // An umount that is refused takes no bind away either.
 func TestBusyUmountKeepsBinds(t *testing.T) {
 	s := newSite(t, siteOptions{Lane: "bind"})
