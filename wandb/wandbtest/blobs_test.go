@@ -105,6 +105,7 @@ func TestDownloadAddresses(t *testing.T) {
 	for path, want := range map[string]int{
 		v2 + url.PathEscape(id) + "/" + url.PathEscape(id) + "/" + hex + "/f": 307,
 		v2 + url.PathEscape(id) + "/" + hex + "/f":                            307, // as SDKs without the artifact's id
+		"/artifactsV2/default/team/" + url.PathEscape(id) + "/" + hex:         307, // and for servers of old
 		"/artifacts/team/" + hex:                                              307,
 		"/artifacts/team/0" + hex[1:]:                                         404,
 		v2 + url.PathEscape(id) + "/0" + hex[1:] + "/f":                       404,

@@ -129,11 +129,12 @@ func (s *Server) exec(u *user, req gqlRequest) *graphql.Response {
 	return s.gql.Exec(ctx, req.Query, req.OperationName, req.Variables)
 }
 
-// answerGraphQL writes an answer, with the status of its first error.
+// answerGraphQL writes an answer, with the status of its first error. It is 200 for documents that
+// do not fit the schema: the SDK learns from their words that a server has no features, and only
+// reads them in an answer with 200.
 func (s *Server) answerGraphQL(w http.ResponseWriter, res *graphql.Response) {
 	status := http.StatusOK
 	if len(res.Errors) > 0 {
-		status = http.StatusBadRequest // the document or its variables do not fit the schema
 		if e, ok := res.Errors[0].ResolverError.(*statusError); ok {
 			status = e.status
 		}

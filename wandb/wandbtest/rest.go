@@ -70,23 +70,31 @@ func (s *Server) stream(u *user, entity, project, name string, in fileStream) bo
 	return true
 }
 
-// keyV2 finds the blob of REGION/ENTITY/PROJECT/COLLECTION/[ARTIFACT]/BIRTH/HEX/BASENAME. The
-// artifact's id is left out for servers without the feature for it.
+// keyV2 finds the blob of REGION/ENTITY/[PROJECT/COLLECTION/[ARTIFACT]]/BIRTH/HEX[/BASENAME]: what
+// is in brackets is left out for servers that do not have the feature for it.
 func (s *Server) keyV2(u *user, segments []string) string {
-	if len(segments) != 7 && len(segments) != 8 {
+	n := len(segments)
+	named := n == 7 || n == 8
+	if !named && n != 4 {
 		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.world.entity(segments[1])
-	if e == nil || !u.sees(e) || e.project(segments[2]) == nil || e.project(segments[2]).collection(segments[3]) == nil {
+	if e == nil || !u.sees(e) {
 		return ""
 	}
-	birth := lookup[*artifact](s.world, id(segments[len(segments)-3]))
+	if named {
+		if p := e.project(segments[2]); p == nil || p.collection(segments[3]) == nil {
+			return ""
+		}
+		segments = segments[:n-1]
+	}
+	birth := lookup[*artifact](s.world, id(segments[len(segments)-2]))
 	if birth == nil {
 		return ""
 	}
-	return birth.seq.blobKey(segments[len(segments)-2])
+	return birth.seq.blobKey(segments[len(segments)-1])
 }
 
 // keyV1 finds the blob of ENTITY/HEX, in any sequence of the entity.

@@ -20,6 +20,7 @@ BASE, KEY, SCRATCH = sys.argv[1:4]
 ENTITY, PROJECT = "team", "nemotron"
 FILES = {"a b é.txt": b"unicode and space\n", "empty": b"", "one": b"1", "train/00.bin": bytes(range(256)) * 4}
 
+FEATURES = os.environ.get("WANDBTEST_FEATURES", "modern")
 DIR = ""  # a scenario's own folder in the scratch folder
 seen = []
 
@@ -376,7 +377,7 @@ XXH = {"log_xxh128", "log_md5_on_xxh_server"}  # need a server that has these di
 def play(name):
     global DIR
     DIR = os.path.join(SCRATCH, name)
-    order("reset", features="xxh" if name in XXH else "modern")
+    order("reset", features="xxh" if name in XXH else FEATURES)
     seen.clear()
     line = {"scenario": name}
     try:
