@@ -52,7 +52,7 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 			return
 		}
 	case "down":
-		go s.outage(time.Duration(o.For * float64(time.Second)))
+		s.outages.Go(func() { s.outage(time.Duration(o.For * float64(time.Second))) })
 	default:
 		http.NotFound(w, r)
 		return
@@ -62,9 +62,13 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 
 func (s *Server) outage(d time.Duration) {
 	s.Down()
-	if d > 0 {
-		time.Sleep(d)
-		s.Up()
+	if d == 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+		s.Up() // if somebody has taken the address meanwhile, it stays down
+	case <-s.closed:
 	}
 }
 
@@ -73,5 +77,10 @@ func (s *Server) Reset() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world = newWorld(s)
+	if s.journal != nil {
+		if err := s.journal.clear(); err != nil {
+			return err
+		}
+	}
 	return s.store.clear()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/graph-gophers/graphql-go"
@@ -16,6 +17,8 @@ import (
 
 // ServeHTTP counts the request, lets it meet its fault, and serves it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.busy.RLock()
+	defer s.busy.RUnlock()
 	if strings.HasPrefix(r.URL.Path, storagePrefix) {
 		s.run(w, r, []string{strings.ToLower(r.Method), "*"}, func(w http.ResponseWriter, corrupt bool) { s.serveBlob(w, r, corrupt) })
 		return
@@ -88,35 +91,32 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// names are what faults and counts know the request by: its fields, and its document's name.
-func (req gqlRequest) names() []string {
+// operation is the one that the request asks for, or nil if the executor will refuse it.
+func (req gqlRequest) operation() *ast.OperationDefinition {
 	doc, err := parser.ParseQuery(&ast.Source{Input: req.Query})
 	if err != nil {
-		return []string{"*"}
+		return nil
 	}
-	op := doc.Operations.ForName(req.OperationName)
+	return doc.Operations.ForName(req.OperationName)
+}
+
+// names are what faults and counts know the request by: its fields, and its document's name.
+func (req gqlRequest) names() []string {
+	op := req.operation()
 	if op == nil {
 		return []string{"*"}
 	}
-	names := []string{}
-	add := func(name string) {
-		name = strings.ToLower(name)
-		for _, have := range names {
-			if have == name {
-				return
-			}
-		}
-		names = append(names, name)
-	}
+	names := []string{"*"}
 	if op.Name != "" {
-		add(op.Name)
+		names = append(names, strings.ToLower(op.Name))
 	}
 	for _, sel := range op.SelectionSet {
-		if f, ok := sel.(*ast.Field); ok {
-			add(f.Name)
+		f, ok := sel.(*ast.Field)
+		if ok && !slices.Contains(names, strings.ToLower(f.Name)) {
+			names = append(names, strings.ToLower(f.Name))
 		}
 	}
-	return append(names, "*")
+	return names
 }
 
 // exec runs one document. One runs at a time, and one resolver of it at a time: so the world
@@ -126,7 +126,11 @@ func (s *Server) exec(u *user, req gqlRequest) *graphql.Response {
 	defer s.mu.Unlock()
 	s.world.expire()
 	ctx := context.WithValue(context.Background(), userKey{}, u)
-	return s.gql.Exec(ctx, req.Query, req.OperationName, req.Variables)
+	res := s.gql.Exec(ctx, req.Query, req.OperationName, req.Variables)
+	if req.mutates() {
+		s.write(u, deed{Request: &req})
+	}
+	return res
 }
 
 // answerGraphQL writes an answer, with the status of its first error. It is 200 for documents that
@@ -160,12 +164,10 @@ func (s *Server) authenticate(r *http.Request) *user {
 	_, key, ok := r.BasicAuth()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, u := range s.world.users {
-		if ok && u.key == key {
-			return u
-		}
+	if !ok {
+		return nil
 	}
-	return nil
+	return s.world.keyed(key)
 }
 
 func denied(w http.ResponseWriter) {

@@ -56,6 +56,7 @@ func (s *Server) stream(u *user, entity, project, name string, in fileStream) bo
 	if e == nil || !u.sees(e) || e.project(project) == nil || e.project(project).run(name) == nil {
 		return false
 	}
+	s.write(u, deed{Stream: &streamed{entity, project, name, in}})
 	r := e.project(project).run(name)
 	r.HeartbeatAt, r.State = ptr(s.world.now()), ptr("running")
 	if h, ok := in.Files["wandb-history.jsonl"]; ok {

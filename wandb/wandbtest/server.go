@@ -1,11 +1,15 @@
 package wandbtest
 
 import (
+	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +25,7 @@ type Options struct {
 	Path        string        // the path that the base URL has: /wandb
 	Key         string        // of the user ada, who is in the entity team; one is made by default
 	Features    Features      // Modern by default
-	Dir         string        // where blobs lie; a temporary directory by default
+	State       string        // a directory that keeps all that clients do; by default none does
 	URLLifetime time.Duration // of signed URLs; an hour by default
 	Admin       bool          // take orders at AdminPath from whoever sends them
 }
@@ -36,18 +40,27 @@ type Server struct {
 	path   string
 	secret []byte
 	store  dirStore
-	own    bool // the directory is ours to remove
-	orders bool // AdminPath is served
+	temp   string    // a directory to remove
+	past   time.Time // the clock, while the journal is repeated
+	orders bool      // AdminPath is served
 	served atomic.Int64
 	series atomic.Int64 // URLs of an earlier one have expired
 	ahead  atomic.Int64 // of the clock, in nanoseconds
 	life   atomic.Int64
 
-	mu    sync.Mutex // guards what follows
-	world *world
-	feat  featureSet
-	gql   *graphql.Schema
-	http  *http.Server
+	busy sync.RWMutex // read-locked by each request: who locks it has waited for them all
+
+	closing sync.Once
+	closed  chan struct{}
+	outages sync.WaitGroup // that clients have ordered
+
+	mu      sync.Mutex // guards what follows
+	world   *world
+	feat    featureSet
+	gql     *graphql.Schema
+	journal *journal
+	http    *http.Server
+	ended   chan struct{} // closed when http no longer takes connections
 
 	faults faults
 }
@@ -68,8 +81,7 @@ func Start(opts *Options) (*Server, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	s := &Server{Key: opts.Key, path: strings.TrimRight(opts.Path, "/"), secret: make([]byte, 32), store: dirStore{opts.Dir}, orders: opts.Admin}
-	rand.Read(s.secret)
+	s := &Server{Key: opts.Key, path: strings.TrimRight(opts.Path, "/"), orders: opts.Admin, closed: make(chan struct{})}
 	if s.Key == "" {
 		s.Key = strings.ToLower(rand.Text() + rand.Text())[:40]
 	}
@@ -77,31 +89,47 @@ func Start(opts *Options) (*Server, error) {
 	if opts.URLLifetime != 0 {
 		s.life.Store(int64(opts.URLLifetime))
 	}
-	if s.own = opts.Dir == ""; s.own {
-		dir, err := os.MkdirTemp("", "wandbtest-")
-		if err != nil {
-			return nil, err
-		}
-		s.store.dir = dir
-	}
+	secret := sha256.Sum256([]byte("wandbtest" + s.Key)) // URLs hold when a server starts again
+	s.secret = secret[:]
 	s.world = newWorld(s)
 	s.SetFeatures(opts.Features)
-	s.addr = opts.Addr
-	if s.addr == "" {
-		s.addr = "127.0.0.1:0"
-	}
-	if err := s.Up(); err != nil {
+	s.addr = cmp.Or(opts.Addr, "127.0.0.1:0")
+	if err := errors.Join(s.open(opts.State), s.Up()); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// Close ends the server and removes what it kept.
+// open finds a place for blobs, and what the place remembers.
+func (s *Server) open(state string) (err error) {
+	if state == "" {
+		s.temp, err = os.MkdirTemp("", "wandbtest-")
+		s.store.dir = s.temp
+		return err
+	}
+	s.store.dir = filepath.Join(state, "blobs")
+	if err := os.MkdirAll(s.store.dir, 0o700); err != nil {
+		return err
+	}
+	return s.openJournal(state)
+}
+
+// Close ends the server, waits for its requests, and removes what it kept.
 func (s *Server) Close() {
+	s.closing.Do(func() { close(s.closed) })
+	s.outages.Wait()
 	s.Down()
-	if s.own {
-		os.RemoveAll(s.store.dir)
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	if s.temp != "" {
+		os.RemoveAll(s.temp)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.journal != nil {
+		s.journal.f.Close()
+		s.journal = nil
 	}
 }
 
@@ -111,6 +139,7 @@ func (s *Server) Down() {
 	defer s.mu.Unlock()
 	if s.http != nil {
 		s.http.Close()
+		<-s.ended
 		s.http = nil
 	}
 	s.faults.release()
@@ -134,12 +163,18 @@ func (s *Server) Up() error {
 	if err != nil {
 		return err
 	}
-	s.addr = l.Addr().String()
-	_, port, _ := net.SplitHostPort(s.addr)
-	s.URL, s.StoreURL = "http://"+s.addr+s.path, "http://localhost:"+port
+	if s.URL == "" { // and it stays: tests read it while the server comes and goes
+		s.addr = l.Addr().String()
+		_, port, _ := net.SplitHostPort(s.addr)
+		s.URL, s.StoreURL = "http://"+s.addr+s.path, "http://localhost:"+port
+	}
 	s.faults.arm()
-	s.http = &http.Server{Handler: s}
-	go s.http.Serve(l)
+	server, ended := &http.Server{Handler: s}, make(chan struct{})
+	go func() {
+		defer close(ended)
+		server.Serve(l)
+	}()
+	s.http, s.ended = server, ended
 	return nil
 }
 
@@ -175,7 +210,12 @@ func (s *Server) ExpireURLs() { s.series.Add(1) }
 // Advance sets the server's clock forward: URLs expire, and versions with a TTL.
 func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
-func (s *Server) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *Server) now() time.Time {
+	if !s.past.IsZero() {
+		return s.past
+	}
+	return time.Now().Add(time.Duration(s.ahead.Load()))
+}
 
 // BytesServed is how many bytes of blobs were read from the store so far.
 func (s *Server) BytesServed() int64 { return s.served.Load() }

@@ -45,6 +45,16 @@ func (w *world) addUser(name, team, key string) *user {
 	return u
 }
 
+// keyed is the user of a key, or nil.
+func (w *world) keyed(key string) *user {
+	for _, u := range w.users {
+		if u.key == key {
+			return u
+		}
+	}
+	return nil
+}
+
 // number is the next one of the server's: ids count up.
 func (w *world) number() int {
 	w.next++

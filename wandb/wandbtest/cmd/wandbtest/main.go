@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&opts.Path, "path", "", "`path` that the base URL has, such as /wandb")
 	flags.StringVar(&opts.Key, "key", "", "API `key` to accept (default: one is made)")
 	flags.TextVar(&opts.Features, "features", wandbtest.Modern, "what `kind` of server: modern, xxh or old")
-	flags.StringVar(&opts.Dir, "dir", "", "`directory` to keep blobs in while it runs (default: a temporary one)")
+	flags.StringVar(&opts.State, "state", "", "`directory` that keeps all that clients do, for the next time (default: none does)")
 	flags.DurationVar(&opts.URLLifetime, "url-lifetime", 0, "how long signed URLs hold (default 1h)")
 	flags.Parse(args)
 	if flags.NArg() > 0 {
