@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,8 @@ func mountsOf(cfg *config.Config) []string {
 // mountNamed is the mount that one of the arguments lies in.
 func mountNamed(args []string) *state {
 	for _, arg := range args {
-		if !strings.HasPrefix(arg, "/") {
+		arg, ok := pathArg(arg)
+		if !ok {
 			continue
 		}
 		for _, s := range states() {
@@ -137,7 +139,7 @@ func onlyMount() (*state, error) {
 
 // inMount turns a path inside a mount into one below the tree's root.
 func inMount(arg string) (path string, ok bool) {
-	if !strings.HasPrefix(arg, "/") {
+	if arg, ok = pathArg(arg); !ok {
 		return "", false
 	}
 	for _, s := range states() {
@@ -146,6 +148,17 @@ func inMount(arg string) (path string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// pathArg returns the path that an argument is, absolute; false if it may be a
+// name. A path from here begins with a dot, which no name does but a view's.
+func pathArg(arg string) (string, bool) {
+	first, _, _ := strings.Cut(arg, "/")
+	if first != "" && first != "." && first != ".." || arg == "" {
+		return "", false
+	}
+	path, err := filepath.Abs(arg)
+	return path, err == nil
 }
 
 func below(path, dir string) bool {
