@@ -60,7 +60,7 @@ func retry[T any](ctx context.Context, attempt func(context.Context) (T, error))
 // retryFor is retry for attempts that may each take as long as limit.
 func retryFor[T any](ctx context.Context, limit time.Duration, attempt func(context.Context) (T, error)) (T, error) {
 	b := &backoff.ExponentialBackOff{InitialInterval: firstWait, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: longestWait}
-	opts := []backoff.RetryOption{backoff.WithBackOff(b), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(0)}
+	opts := []backoff.RetryOption{backoff.WithBackOff(b), backoff.WithMaxTries(triesOf(ctx)), backoff.WithMaxElapsedTime(0)}
 	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
 		b.InitialInterval = max(min(firstWait, left/15), 10*time.Millisecond)
@@ -85,6 +85,21 @@ func retryFor[T any](ctx context.Context, limit time.Duration, attempt func(cont
 		err = last.err // backoff's own words for a passed deadline say nothing
 	}
 	return v, err
+}
+
+type triesKey struct{}
+
+// WithTries returns a context whose requests are sent n times at most: for those who
+// come back later by themselves.
+func WithTries(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, triesKey{}, n)
+}
+
+func triesOf(ctx context.Context) uint {
+	if n, ok := ctx.Value(triesKey{}).(int); ok && n > 0 {
+		return uint(n)
+	}
+	return maxTries
 }
 
 // attemptWithin returns how long one attempt may take: half of what is left, so

@@ -16,6 +16,7 @@ import (
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
+	"artifactfs.dev/artifactfs/wandb/outbox"
 )
 
 // core is the namespace that a configuration asks for: the same for the daemon
@@ -26,7 +27,8 @@ type core struct {
 	dir  *manifest.Dir // nil if tracking is disabled
 	pins []*manifest.Pins
 	data *store.Local
-	root *store.Local // what dir is reached through
+	root *store.Local   // what dir is reached through
+	push *outbox.Outbox // what logs to W&B; nil if that is off
 }
 
 // coreOptions are what only the daemon sets.
@@ -87,6 +89,9 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	}
 	if o.NodePins != "" && opts.Job != nil {
 		opts.Pins = append(opts.Pins, openNodePins(o.NodePins, cfg.Root, o.Job, o.Log))
+	}
+	if c.push, err = openOutbox(cfg, dir, c.data, o.Log); err != nil {
+		return nil, err
 	}
 	c.tree = resolver.New(dir, opts)
 	return c, nil

@@ -34,6 +34,8 @@ type daemon struct {
 	supervisor atomic.Int64          // its pid; 0: mount -f
 	alone      atomic.Pointer[error] // why there is no supervisor any more
 
+	endPush func() // ends the work on the outbox; nil: there is none
+
 	older sync.WaitGroup // mounts that a reload took over from, while something is open in them
 }
 
@@ -89,7 +91,35 @@ func (d *daemon) mount(c *core) (*fs.Server, error) {
 	}
 	d.server.Store(srv)
 	d.core.Store(c)
+	d.startPush(c)
 	return srv, nil
+}
+
+// startPush has the outbox of a core worked on, in place of that of the core before.
+func (d *daemon) startPush(c *core) {
+	d.stopPush()
+	if c.push == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.push.Run(ctx)
+	}()
+	d.endPush = func() {
+		cancel()
+		c.push.Close()
+		<-done
+	}
+}
+
+// stopPush returns when nothing is sent any more. What is left lies in the outbox.
+func (d *daemon) stopPush() {
+	if d.endPush != nil {
+		d.endPush()
+		d.endPush = nil
+	}
 }
 
 // status is what .artifactfs/status shows.
@@ -120,6 +150,8 @@ func (d *daemon) status(ctx context.Context) any {
 	}
 	if !seesAll(ctx) {
 		c.hide(ctx, doc)
+	} else if c.push != nil {
+		doc.Outbox, _ = c.push.List()
 	}
 	c.warn(ctx, doc)
 	if c.dir != nil {

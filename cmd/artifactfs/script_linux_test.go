@@ -29,6 +29,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"signal":  killPID,
 	"mounts":  mountsAt,
 	"jsonval": jsonVal,
+	"wandb":   wandbServer,
 }
 
 // setUp gives every script a home of its own, and takes away what it leaves.

@@ -120,6 +120,7 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 	if err != nil {
 		return err
 	}
+	defer d.stopPush()
 	d.log.Info("mounted", "dir", d.s.Dir, "root", d.s.Config.Root, "lane", srv.Status().Lane, "shared", d.s.Options.AllowOther)
 	up()
 	for gone := ended(srv); ; {

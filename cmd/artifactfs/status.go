@@ -183,7 +183,7 @@ func (a *app) printStatus(d *statusDoc) {
 			job.Fields = append(job.Fields, field{p.Name + " " + p.Alias, p.words()})
 		}
 	}
-	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], job, warn})
+	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], outboxSection(d.Outbox), job, warn})
 	var rows [][]string
 	for _, v := range d.Versions {
 		note := v.Why

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/manifest"
 )
 
 // statusDoc is what .artifactfs/status holds and status prints.
@@ -24,6 +25,7 @@ type statusDoc struct {
 	Features   []fs.Feature     `json:"kernel_features,omitempty"` // what it can do, as probed
 	Stores     []storeStatus    `json:"stores"`
 	WandB      string           `json:"wandb,omitempty"`
+	Outbox     []*manifest.Push `json:"outbox,omitempty"` // what is on its way to W&B; for root and who mounted
 	Disabled   string           `json:"disabled,omitempty"`
 	Place      string           `json:"place,omitempty"` // the daemon's mount namespace and root
 	Shared     bool             `json:"shared"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,6 +34,7 @@ func TestCrashChild(t *testing.T) {
 			return os.WriteFile(dir+"/told."+p.Manifest, nil, 0o600)
 		}
 	})
+	o.request = time.Minute // nothing is to be slow here but the machine
 	n := 0
 	o.step = func(name string) {
 		n++

@@ -34,14 +34,14 @@ const (
 // box is the directory.
 type box struct{ dir string }
 
-func openBox(dir string) (box, error) {
-	b := box{dir}
-	for _, d := range []string{dir, b.path("done"), b.path("broken")} {
+// make makes the directory, of its owner alone: metadata may not be for all to read.
+func (b box) make() error {
+	for _, d := range []string{b.dir, b.path("done"), b.path("broken")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return b, fmt.Errorf("outbox for W&B: %w", err)
+			return fmt.Errorf("outbox for W&B: %w", err)
 		}
 	}
-	return b, nil
+	return nil
 }
 
 func (b box) path(name ...string) string {
@@ -120,6 +120,9 @@ func (e *brokenError) Unwrap() error { return e.err }
 // be read.
 func (b box) items() ([]*item, []error, error) {
 	list, err := os.ReadDir(b.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil // nothing was pushed yet
+	}
 	if err != nil {
 		return nil, nil, err
 	}

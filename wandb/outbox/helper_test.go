@@ -31,12 +31,9 @@ func open(t *testing.T, dir string, srv *wandbtest.Server, change ...func(*Optio
 	for _, c := range change {
 		c(&opt)
 	}
-	o, err := Open(dir, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := Open(dir, opt)
 	o.pace = func(int) time.Duration { return 5 * time.Millisecond }
-	o.request = 200 * time.Millisecond
+	o.request = 2 * time.Second
 	t.Cleanup(o.Close)
 	return o
 }

@@ -105,7 +105,7 @@ func (o *Outbox) log(ctx context.Context, it *item) error {
 	if o.opt.Done != nil {
 		done := *it
 		done.State, done.Error = manifest.PushDone, ""
-		if err := o.opt.Done(ctx, done.push()); err != nil {
+		if err := o.opt.Done(asCaller(ctx, it.Caller), done.push()); err != nil {
 			return fmt.Errorf("%s is v%d at W&B, which the manifest store could not be told: %w", it.Name, it.Answer.Index, err)
 		}
 		o.step("told")

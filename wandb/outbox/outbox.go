@@ -65,12 +65,9 @@ type Outbox struct {
 	group   sync.WaitGroup
 }
 
-// Open opens an outbox, making its directory. It speaks to nobody.
-func Open(dir string, opt Options) (*Outbox, error) {
-	b, err := openBox(dir)
-	if err != nil {
-		return nil, err
-	}
+// Open opens an outbox. It speaks to nobody, and makes no directory: the first push
+// does.
+func Open(dir string, opt Options) *Outbox {
 	if opt.Data == nil {
 		opt.Data = store.NewLocal(nil)
 	}
@@ -87,12 +84,12 @@ func Open(dir string, opt Options) (*Outbox, error) {
 		opt.Server = wandb.DefaultBaseURL
 	}
 	o := &Outbox{
-		opt: opt, box: b, max: maxObjects, wait: 2 * time.Second,
-		request: 20 * time.Second, step: func(string) {}, pace: pace,
+		opt: opt, box: box{dir}, max: maxObjects, wait: 2 * time.Second,
+		request: 2 * time.Minute, step: func(string) {}, pace: pace,
 		kick: make(chan struct{}, 1), looking: make(map[string]bool),
 	}
 	o.closed, o.close = context.WithCancel(context.Background())
-	return o, nil
+	return o
 }
 
 // Close waits for what Push left in the background, which it cuts short: the next
@@ -114,6 +111,9 @@ func (o *Outbox) Push(ctx context.Context, name string, version int, d *manifest
 		return p, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if err := o.box.make(); err != nil {
+		return nil, fmt.Errorf("artifact %s: %w", name, err)
 	}
 	o.look(ctx, it)
 	o.step("looked")

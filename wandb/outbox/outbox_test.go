@@ -182,7 +182,7 @@ func TestShared(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for i := range 12 {
-		d := draft(t, "data", fmt.Sprintf(`{"path": "/d", "created_at": "at %d"}`, i))
+		d := draft(t, "data", fmt.Sprintf(`{"path": "/d", "created_at": "2026-11-27T05:00:%02d+00:00"}`, i))
 		for _, o := range boxes {
 			wg.Go(func() {
 				if _, err := o.Push(bg, fmt.Sprintf("data%d", i%2), i/2+1, d); err != nil {
@@ -256,6 +256,9 @@ func TestSlowData(t *testing.T) {
 // Results are kept for a while, and not without end.
 func TestSweep(t *testing.T) {
 	o := open(t, t.TempDir(), wandbtest.New(t, nil))
+	if err := o.box.make(); err != nil {
+		t.Fatal(err)
+	}
 	now := time.Now()
 	put := func(name string, age time.Duration) {
 		p := o.box.path(name)

@@ -9,12 +9,17 @@ import (
 	"time"
 
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb"
 )
 
 const (
 	idle       = 30 * time.Second // between two looks at what others may have pushed
 	sweepEvery = time.Hour
-	oneTry     = 10 * time.Minute // however large the manifest, or slow the way
+	oneTry     = time.Hour // however large the manifest, or slow the way
+
+	// triesAtOnce is how often a request is sent before the push goes back into the
+	// outbox, and others have their turn.
+	triesAtOnce = 2
 )
 
 // pace is how long to wait after so many tries: two seconds at first, ten minutes in
@@ -149,7 +154,7 @@ func (o *Outbox) once(ctx context.Context, id string, early bool) error {
 	if !early && (it.State == manifest.PushFailed || it.Next.After(time.Now())) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, oneTry)
+	ctx, cancel := context.WithTimeout(wandb.WithTries(ctx, triesAtOnce), oneTry)
 	defer cancel()
 	it.State = manifest.PushRunning
 	err = o.log(ctx, it)

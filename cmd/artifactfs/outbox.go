@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb"
+	"artifactfs.dev/artifactfs/wandb/outbox"
+)
+
+// stateDir is where this user's artifactfs keeps what must not be lost.
+// XDG_STATE_HOME wins where it is set, for root too.
+func stateDir() (string, error) {
+	if base := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "artifactfs"), nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/artifactfs", nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for what is on its way to W&B: %w; set XDG_STATE_HOME", err)
+	}
+	return filepath.Join(home, ".local/state/artifactfs"), nil
+}
+
+// outboxDir is the outbox of one store: who works on it has the store's configuration.
+func outboxDir(root string) (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(root))
+	return filepath.Join(dir, "outbox", hex.EncodeToString(sum[:8])), nil
+}
+
+// wandbVars are the variables of a job that say how to log for it. None is a secret.
+var wandbVars = []string{"WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_TAGS", "NEMO_EXPERIMENT_ID"}
+
+// openOutbox opens the outbox of a configuration; nil if W&B is off.
+func openOutbox(cfg *config.Config, dir *manifest.Dir, data *store.Local, log *slog.Logger) (*outbox.Outbox, error) {
+	if !cfg.WandB || cfg.Disabled != "" {
+		return nil, nil
+	}
+	at, err := outboxDir(cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	clients := &wandbClients{cfg: cfg}
+	to, _ := wandbConfig(cfg) // what is wrong with the key is said when it is needed
+	opt := outbox.Options{
+		Client: clients.of, Server: strings.TrimRight(to.BaseURL, "/"), Entity: to.Entity, Project: to.Project,
+		Store: cfg.Root, Data: data, Log: log,
+		Env: func(ctx context.Context) map[string]string { return store.Environ(ctx, wandbVars...) },
+	}
+	if dir != nil {
+		opt.Done = func(ctx context.Context, p *manifest.Push) error { return noteWandB(ctx, dir, p) }
+	}
+	return outbox.Open(at, opt), nil
+}
+
+// noteWandB tells the store what W&B calls a version of it.
+func noteWandB(ctx context.Context, dir *manifest.Dir, p *manifest.Push) error {
+	if p.Manifest == "" {
+		return nil
+	}
+	ref, err := manifest.ParseRef(p.Manifest)
+	if err != nil {
+		return err
+	}
+	n, _ := ref.Number()
+	v, ok := manifest.ParseVersion(p.Version)
+	if !ok {
+		return fmt.Errorf("W&B calls %s %q, which is no version", p.Manifest, p.Version)
+	}
+	return dir.NoteWandB(ctx, ref.Name, manifest.WandB{Version: int(v), Manifest: int(n), Artifact: p.Name, ID: p.ArtifactID, Digest: p.Digest, URL: p.URL})
+}
+
+// wandbConfig is where W&B is and who asks, looked up anew each time. A variable
+// counts more than env.toml, and that more than the files of W&B's own tools.
+func wandbConfig(cfg *config.Config) (wandb.Config, error) {
+	home, _ := os.UserHomeDir()
+	dir, _ := os.Getwd()
+	var given wandb.Config
+	if os.Getenv("WANDB_ENTITY") == "" {
+		given.Entity = cfg.Wandb.Entity
+	}
+	if os.Getenv("WANDB_PROJECT") == "" {
+		given.Project = cfg.Wandb.Project
+	}
+	return wandb.Env{Getenv: os.LookupEnv, Home: home, Dir: dir}.Find(given)
+}
+
+// wandbClients keeps a client as long as nothing that it was made of changes.
+type wandbClients struct {
+	cfg *config.Config
+
+	mu   sync.Mutex // guards what follows
+	last wandb.Config
+	c    *wandb.Client
+}
+
+// of returns a client for a server. The key of one server is not for another.
+func (w *wandbClients) of(server string) (*wandb.Client, error) {
+	c, err := wandbConfig(w.cfg)
+	if err != nil {
+		return nil, err
+	}
+	now := strings.TrimRight(c.BaseURL, "/")
+	if now == "" {
+		now = wandb.DefaultBaseURL
+	}
+	if server != "" && server != now {
+		return nil, fmt.Errorf("it was logged for W&B at %s, and W&B is at %s now: set WANDB_BASE_URL back to have it pushed", server, now)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.c != nil && reflect.DeepEqual(c, w.last) {
+		return w.c, nil
+	}
+	made, err := wandb.NewClient(c)
+	if err != nil {
+		return nil, err
+	}
+	w.last, w.c = c, made
+	return made, nil
+}

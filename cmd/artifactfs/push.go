@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+func (a *app) pushCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "push [NAME:vN...]",
+		Short: "Log versions of the manifest store to W&B too, now",
+		Long: `Log versions of the manifest store to W&B too, by the numbers that they have there:
+those that were written through .manifest, or before W&B was on. Without arguments,
+try all that waits in the outbox, what W&B has refused before included. What cannot be
+pushed now stays in the outbox, and whoever mounts the store goes on trying.`,
+		Args:              args(0, 1000, "references by number"),
+		ValidArgsFunction: a.completeRef,
+		RunE: func(c *cobra.Command, args []string) error {
+			k, plain, err := a.openPush(args)
+			if err != nil {
+				return err
+			}
+			defer k.push.Close()
+			var ids []string
+			for _, arg := range plain {
+				p, err := k.pushByHand(c.Context(), arg)
+				if err != nil {
+					return err
+				}
+				ids = append(ids, p.ID)
+			}
+			if len(plain) == 0 {
+				all, err := k.push.List()
+				if err != nil {
+					return err
+				}
+				for _, p := range all {
+					ids = append(ids, p.ID)
+				}
+			}
+			return a.pushAll(c.Context(), k, ids)
+		},
+	}
+}
+
+// openPush opens the core for push, which needs W&B to be on.
+func (a *app) openPush(args []string) (*core, []string, error) {
+	k, plain, err := a.open(args)
+	if err == nil && k.push == nil {
+		err = errors.New("push: W&B is off; set artifacts.wandb=true")
+	}
+	return k, plain, err
+}
+
+// pushByHand puts a version of the manifest store into the outbox.
+func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, error) {
+	ref, err := parseRefArg(arg)
+	if err != nil {
+		return nil, err
+	}
+	n, ok := ref.Number()
+	if !ok || ref.Sub != "" {
+		return nil, usagef("push expects versions by number, as NAME:v3: %s may be another one by the time it is carried out", ref)
+	}
+	if k.dir == nil {
+		return nil, errors.New("push: there is no manifest store; set artifacts.manifest.root")
+	}
+	r, err := k.dir.Manifest(ctx, ref.Name, int(n))
+	if err != nil {
+		return nil, err
+	}
+	return k.push.Push(ctx, ref.Name, int(n), r.Draft())
+}
+
+// pushAll tries each push once, and says what became of it.
+func (a *app) pushAll(ctx context.Context, k *core, ids []string) error {
+	out := []*manifest.Push{}
+	failed := false
+	for _, id := range ids {
+		bar := startProgress(a.err, "pushing to W&B")
+		bar.n.Store(int64(len(out) + 1))
+		p, err := k.push.Try(ctx, id)
+		bar.end()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // somebody else pushed it, long ago
+		}
+		if err != nil {
+			return err
+		}
+		failed = failed || p.State != manifest.PushDone
+		out = append(out, p)
+		if !a.json {
+			fmt.Fprintln(a.out, pushWords(p))
+		}
+	}
+	if a.json {
+		if err := a.printJSON(out); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return errSilent
+	}
+	return nil
+}
+
+// pushWords is a push on one line.
+func pushWords(p *manifest.Push) string {
+	what := p.Manifest
+	if what == "" {
+		what = p.Name
+	}
+	words := []string{what, string(p.State)}
+	switch {
+	case p.State == manifest.PushDone:
+		words = []string{what, p.Name + ":" + p.Version, p.URL}
+	case p.Error != "":
+		words = append(words, p.Error)
+	}
+	for i := range words {
+		words[i] = clean(words[i])
+	}
+	return strings.Join(words, "\t")
+}
+
+// outboxSection is what waits in the outbox, and why. Of many the first ones are told.
+func outboxSection(all []*manifest.Push) section {
+	const most = 20
+	s := section{Title: "on the way to W&B"}
+	for i, p := range all {
+		if i == most {
+			s.Fields = append(s.Fields, field{"and", fmt.Sprintf("%d more", len(all)-most)})
+			break
+		}
+		what := p.Manifest
+		if what == "" {
+			what = p.Name
+		}
+		words := string(p.State)
+		if p.Error != "" {
+			words += fmt.Sprintf(" after %d tries", p.Tries)
+			if !p.Next.IsZero() {
+				words += ", again at " + p.Next.Local().Format(time.DateTime)
+			}
+			words += ": " + p.Error
+		}
+		s.Fields = append(s.Fields, field{what, words})
+	}
+	return s
+}

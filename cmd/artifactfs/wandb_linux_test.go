@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"artifactfs.dev/artifactfs/wandb/wandbtest"
+)
+
+// wandbServers are the W&B servers of scripts, by working directory.
+var wandbServers sync.Map
+
+// wandbServer is a W&B server for a script. wandb start starts it and sets the
+// variables that lead to it; wandb down and wandb up take it off the network and bring
+// it back. wandb has data 'v0 latest' compares the versions of an artifact and their
+// aliases; wandb secret looks for the key in every file below the working directory.
+func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
+	if args[0] == "start" {
+		srv, err := wandbtest.Start(nil)
+		ts.Check(err)
+		ts.Defer(func() { wandbServers.Delete(work); srv.Close() })
+		wandbServers.Store(work, srv)
+		for _, kv := range append(srv.Environ(), "WANDB_ENTITY=team") {
+			k, v, _ := strings.Cut(kv, "=")
+			ts.Setenv(k, v)
+		}
+		return
+	}
+	v, ok := wandbServers.Load(work)
+	if !ok {
+		ts.Fatalf("there is no server yet: wandb start")
+	}
+	srv := v.(*wandbtest.Server)
+	switch args[0] {
+	case "down":
+		srv.Down()
+	case "up":
+		ts.Check(srv.Up())
+	case "has":
+		if got := wandbHas(srv, args[1]); slices.Equal(got, args[2:]) == neg {
+			ts.Fatalf("W&B has %q of %s, want %q", got, args[1], args[2:])
+		}
+	case "secret":
+		ts.Check(findSecret(work, srv.Key))
+	default:
+		ts.Fatalf("wandb %s?", args[0])
+	}
+}
+
+// wandbHas are the committed versions of an artifact, with their aliases.
+func wandbHas(srv *wandbtest.Server, name string) []string {
+	var out []string
+	for _, v := range srv.Versions("team", "nemotron", name) {
+		if v.State != "COMMITTED" {
+			continue
+		}
+		slices.Sort(v.Aliases)
+		out = append(out, strings.TrimSpace(fmt.Sprintf("v%d %s", v.Index, strings.Join(v.Aliases, " "))))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// findSecret fails if a file below dir holds a secret.
+func findSecret(dir, secret string) error {
+	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return nil // gone, or none of ours
+		}
+		b, err := os.ReadFile(p)
+		if err == nil && strings.Contains(string(b), secret) {
+			return fmt.Errorf("%s holds the key", p)
+		}
+		return nil
+	})
+}
