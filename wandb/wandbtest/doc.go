@@ -1,11 +1,15 @@
 // Package wandbtest is a W&B server for tests: in process, on loopback, in memory but for its
-// blobs. It executes GraphQL over package schema with a real executor, so what it takes and
+// blobs, unless Options.State keeps it. It executes GraphQL over package schema with a real executor, so what it takes and
 // answers is what the schema says, not what a test had in mind.
 //
 //	srv := wandbtest.New(t, nil)
 //	srv.Log(wandbtest.Version{Name: "data", Files: map[string][]byte{"a.txt": []byte("hello")}})
 //	srv.Fail("commitArtifact", wandbtest.Fault{Status: 409})
-//	client := wandb.New(srv.URL, srv.Key)
+//	… a client is pointed at srv.URL with srv.Key …
+//	srv.Versions("team", "nemotron", "data")
+//
+// Server.Python runs W&B's own SDK against it, and the command cmd/wandbtest serves it to other
+// processes.
 //
 // There is a user ada, who has an entity of her own and is in the team entity team of the
 // organization acme, whose registries lie in the entity acme-org.
@@ -18,11 +22,13 @@
 // the states, deduplication by digest within a sequence, numbers that are not given again, and
 // that a commit can end in 409.
 //
-// Guesses, each marked where it is made, are: that a version has no index before its commit; that
-// a commit checks the artifact's digest and that its files are there; that a request for an
+// That a document which does not fit the schema is answered with 200 is concluded from where the
+// SDK looks for the words. Guesses are: that a version has no index before its commit; that
+// a commit checks the artifact's digest and that its files are there; that a second request for an
 // artifact with a client id that is known finds that artifact; that linking moves latest in the
 // portfolio; which fields an older server lacks; the status of most errors; and the form of the
 // redirects of /artifactsV2. A client should not lean on any of them.
+// A commit ends in 409 only where a Fault says so: when W&B's own does is known too little.
 //
 // Not served: uploads in parts (of 2 GiB and more), manifests of type PATCH, filters other than
 // equality, pages counted from the end.

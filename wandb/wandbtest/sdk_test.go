@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/url"
 	"os"
@@ -49,6 +50,56 @@ func TestSDKOldServer(t *testing.T) {
 			compare(t, sdk, wandbtest.Old, "/some/wandb", []string{"log_files", "log_reference_artifact", "use_artifact", "artifact_by_name",
 				"listing", "download", "download_one", "lineage"})
 		})
+	}
+}
+
+// TestSDKReadsLog holds Server.Log to what the SDK reads: a version that Go logged is one that a
+// client logged.
+func TestSDKReadsLog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes an SDK to start")
+	}
+	srv := wandbtest.New(t, &wandbtest.Options{Features: wandbtest.XXH})
+	shared := filepath.Join(t.TempDir(), "shared")
+	if err := os.WriteFile(shared, []byte("shared"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []wandbtest.Version{
+		{Name: "plain", Type: "model", Files: map[string][]byte{"a/b": []byte("text"), "empty": {}}, Metadata: object{"n": 1}, Description: "words", Aliases: []string{"best"}, Run: "r1"},
+		{Name: "xxh", Files: map[string][]byte{"a/b": []byte("text")}, XXH128: true},
+		{Name: "refs", Refs: []wandbtest.Ref{{Name: "out/shared", URI: "file://" + shared, Size: 6, Digest: b64md5([]byte("shared"))}}},
+	} {
+		if _, err := srv.Log(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := srv.Python(t, wandbtest.SDKs[0], "-c", `
+import json, os, wandb
+out = {}
+for name in "plain", "xxh", "refs":
+    a = wandb.Api().artifact("team/nemotron/" + name + ":latest")
+    root = a.download(skip_cache=True)
+    a.verify(root)
+    files = {os.path.relpath(os.path.join(d, f), root): open(os.path.join(d, f)).read() for d, _, fs in os.walk(root) for f in fs}
+    out[name] = {"files": files, "aliases": sorted(a.aliases), "metadata": a.metadata, "description": a.description, "type": a.type}
+out["run"] = wandb.Api().artifact("team/nemotron/plain:best").logged_by().id
+print(json.dumps(out))
+`)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
+	var got any
+	if err = errors.Join(err, json.Unmarshal(text, &got)); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, text, stderr.String())
+	}
+	want := object{
+		"plain": object{"files": object{"a/b": "text", "empty": ""}, "aliases": []any{"best", "latest"}, "metadata": object{"n": 1.}, "description": "words", "type": "model"},
+		"xxh":   object{"files": object{"a/b": "text"}, "aliases": []any{"latest"}, "metadata": object{}, "description": nil, "type": "dataset"},
+		"refs":  object{"files": object{"out/shared": "shared"}, "aliases": []any{"latest"}, "metadata": object{}, "description": nil, "type": "dataset"},
+		"run":   "r1",
+	}
+	if diff := cmp.Diff(any(want), got); diff != "" {
+		t.Errorf("what the SDK reads (-want +got):\n%s", diff)
 	}
 }
 
