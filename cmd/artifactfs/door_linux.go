@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ func doorTo(k *core) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("whether a path here is the same file where the store is mounted cannot be told: %w; is /proc mounted?", err)
 	}
+	if servedHere(k, here) {
+		return nil, nil
+	}
 	mounts, err := wholeMounts()
 	if err != nil {
 		return nil, err
@@ -43,9 +47,6 @@ func doorTo(k *core) (*door, error) {
 	var silent error
 	for _, m := range mounts {
 		if s, err := findState(m.Mountpoint); err == nil && s.Place == here {
-			if s.Config.Root == k.cfg.Root && s.held() {
-				return nil, nil
-			}
 			continue
 		}
 		switch st, err := statusElsewhere(m.Mountpoint, here); {
@@ -65,6 +66,39 @@ func doorTo(k *core) (*door, error) {
 		return doors[0], nil
 	}
 	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name the store, artifacts.manifest.root=…", doors[0].dir, doors[1].dir)
+}
+
+// servedHere says whether a daemon that stands here serves the store: then paths mean
+// what they mean to us.
+func servedHere(k *core, here string) bool {
+	return slices.ContainsFunc(states(), func(s *state) bool {
+		return s.Place == here && s.Config.Root == k.cfg.Root && s.held()
+	})
+}
+
+// sameAtHome refuses a path that is another file, or none, to the first process, where
+// no mount tells what paths mean and that one can be seen: the store that we log to is
+// read there.
+func sameAtHome(ctx context.Context, k *core, path string) error {
+	here, err := place()
+	if err != nil || servedHere(k, here) {
+		return nil
+	}
+	home, err := placeOf("1")
+	if err != nil || home == here {
+		return nil // not to be seen, as from most containers
+	}
+	if _, err := k.root.PathFor(ctx, 1, k.dir.String()); err != nil {
+		return nil // a store of this container's own
+	}
+	there, err := k.root.PathFor(ctx, 1, path)
+	switch {
+	case errors.Is(err, unix.EXDEV):
+		return fmt.Errorf("%w; give the container its data at the host's path, or the store's mount", err)
+	case err == nil && there != path:
+		return fmt.Errorf("%s here is %s on the host, and the store is the host's: log it there, or give the container the store's mount: %w", path, there, unix.EXDEV)
+	}
+	return nil // whether it is here at all is asked next
 }
 
 // wholeMounts are the mounts of artifactfs that are to be seen from their root, and

@@ -207,7 +207,7 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 	if d != nil {
 		res, err = d.log(name, text, o)
 	} else {
-		res, err = k.tree.Log(c.Context(), name, r, o)
+		res, err = k.log(c.Context(), name, r, o)
 	}
 	if err != nil {
 		return err
@@ -230,4 +230,15 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 	}
 	a.completed(k.cfg, r, res)
 	return nil
+}
+
+// log logs in this process, if paths mean here what they mean to the store's readers.
+func (k *core) log(ctx context.Context, name string, r *manifest.Request, o resolver.LogOptions) (*resolver.Result, error) {
+	path := strings.TrimPrefix(r.Path, "file://")
+	if k.dir != nil && filepath.IsAbs(path) {
+		if err := sameAtHome(ctx, k, path); err != nil {
+			return nil, fmt.Errorf("log of %s: %w", name, err)
+		}
+	}
+	return k.tree.Log(ctx, name, r, o)
 }

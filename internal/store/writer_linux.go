@@ -39,6 +39,16 @@ func (l *Local) writerOf(pid uint32) (*writer, error) {
 	if theirs == ours && root == "/" {
 		return nil, nil
 	}
+	w, err := l.openWriter(pid)
+	if err == nil && theirs == ours {
+		w.hostRoot = root
+	}
+	return w, err
+}
+
+// openWriter opens the root of a process, whatever it is.
+func (l *Local) openWriter(pid uint32) (*writer, error) {
+	dir := "/proc/" + strconv.FormatUint(uint64(pid), 10)
 	b, err := os.ReadFile(dir + "/mountinfo")
 	if err != nil {
 		return nil, err
@@ -47,11 +57,7 @@ func (l *Local) writerOf(pid uint32) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{pid: pid, space: space{fd, parseMounts(b, l.gates.of), os.NewFile(uintptr(fd), dir+"/root")}}
-	if theirs == ours {
-		w.hostRoot = root
-	}
-	return w, nil
+	return &writer{pid: pid, space: space{fd, parseMounts(b, l.gates.of), os.NewFile(uintptr(fd), dir+"/root")}}, nil
 }
 
 // inHostRoot returns a real path of the writer's as the host has it, where the

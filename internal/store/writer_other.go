@@ -2,6 +2,8 @@
 
 package store
 
+import "errors"
+
 // Elsewhere a writer has no namespace of its own.
 type writer struct {
 	pid   uint32
@@ -9,5 +11,7 @@ type writer struct {
 }
 
 func (*Local) writerOf(uint32) (*writer, error) { return nil, nil }
+
+func (*Local) openWriter(uint32) (*writer, error) { return nil, errors.ErrUnsupported }
 
 func (*writer) inHostRoot(string) []string { return nil }

@@ -64,6 +64,38 @@ func (l *Local) translate(ctx context.Context, w *writer, name string) (string, 
 		name, w.pid, theirs.at, theirs.attr.Dev, theirs.attr.Ino, name, syscall.EXDEV)
 }
 
+// PathFor returns what is, to another process, the file that path is to this one: the
+// way back from WriterPath. It fails with EXDEV where that process does not have the
+// file, and otherwise where it cannot be seen. It is for a process that has another
+// root or other mounts than this one.
+func (l *Local) PathFor(ctx context.Context, pid uint32, name string) (string, error) {
+	w, err := l.openWriter(pid)
+	if err != nil {
+		return "", err
+	}
+	defer w.space.file.Close()
+	until := time.Now().Add(l.Deadline())
+	host := l.host()
+	ours, err := l.follow(ctx, host, name, nil, until)
+	if err != nil {
+		return "", err
+	}
+	names := []string{name}
+	if m := host.mounts.at(ours.at); m != nil {
+		names = append(names, w.space.mounts.names(m.dev, m.inFS(ours.at))...)
+	}
+	for _, p := range names {
+		theirs, err := l.follow(ctx, w.space, p, nil, until)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", err
+		}
+		if err == nil && theirs.attr.Dev == ours.attr.Dev && theirs.attr.Ino == ours.attr.Ino {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("%s here (device %x inode %d) is not %[1]s to process %[4]d, and no mount leads it there: %[5]w", name, ours.attr.Dev, ours.attr.Ino, pid, syscall.EXDEV)
+}
+
 // hostNames returns where a real path of the writer's may lie here: those in
 // the roots first, then the shortest.
 func (l *Local) hostNames(w *writer, real string) []string {

@@ -224,3 +224,37 @@ func TestWriterPathHangs(t *testing.T) {
 	revive()
 	eventually(t, "the slots are free", func() bool { return l.inFlight(dir+"/bad") == 0 })
 }
+
+// TestPathFor: the way to a path of ours in another process's namespace.
+func TestPathFor(t *testing.T) {
+	needRoot(t)
+	dir := openDir(t)
+	mkfile(t, dir+"/data/sub/g", 0o644)
+	mkfile(t, dir+"/c/f", 0o644)
+	mkfile(t, dir+"/img/etc/x", 0o644)
+	must(t, os.MkdirAll(dir+"/img/data", 0o755))
+	must(t, os.Symlink(dir+"/data", dir+"/here"))
+	bound := writerIn(t, "private", "bind "+dir+"/data "+dir+"/c")
+	boxed := writerIn(t, "private", "bind "+dir+"/img "+dir+"/img", "bind "+dir+"/data "+dir+"/img/data", "pivot "+dir+"/img")
+	jail := writerIn(t, "chroot "+dir+"/img")
+	for _, c := range []struct {
+		pid        int
+		path, want string // below dir; want: to the process
+		err        error
+	}{
+		{bound, "/data/sub", dir + "/data/sub", nil}, {bound, "/here/sub/g", dir + "/here/sub/g", nil}, {bound, "/c/f", "", syscall.EXDEV}, {bound, "/c", "", syscall.EXDEV},
+		{bound, "/none", "", os.ErrNotExist}, {1 << 30, "/data/sub", "", os.ErrNotExist},
+		{boxed, "/data/sub/g", "/data/sub/g", nil}, {boxed, "/here", "/data", nil}, {boxed, "/img/etc", "/etc", nil}, {boxed, "/c", "", syscall.EXDEV},
+		{jail, "/data/sub", "", syscall.EXDEV},
+	} {
+		before := countFDs(t)
+		got, err := NewLocal(nil).PathFor(context.Background(), uint32(c.pid), dir+c.path)
+		if got != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.path, got, err, c.want)
+		}
+		wantErr(t, c.path, err, c.err)
+		if after := countFDs(t); after > before+1 { // that of the mounts is the collector's
+			t.Errorf("%s: %d files left open", c.path, after-before)
+		}
+	}
+}

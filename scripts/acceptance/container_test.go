@@ -114,6 +114,50 @@ func TestLogCommandInAChroot(t *testing.T) {
 	}
 }
 
+// Where no mount is to be seen, but the first process is, as for root who has unshared nothing but mounts, a path has to be that one's.
+func TestLogCommandWithoutAMount(t *testing.T) {
+	s := newSite(t, siteOptions{Quiet: true})
+	s.data("job/out", map[string]string{"part.txt": "the job's"})
+	s.data("decoy", map[string]string{"part.txt": "the host's"})
+	workspace, scratch := s.Base+"/workspace", s.Base+"/scratch"
+	for _, dir := range []string{workspace, scratch} {
+		must(t, os.MkdirAll(dir, 0o755))
+	}
+	script := fmt.Sprintf(`mount --bind '%[1]s'/job '%[2]s'; mount --bind '%[1]s'/job '%[1]s'/decoy
+		mount -t tmpfs none '%[3]s'; mkdir '%[3]s'/out '%[3]s'/store
+		log() { artifactfs log --json n "$@" 'artifactfs.data_roots=[%[4]s]' 2>&1 || true; echo '|'; }
+		`, s.Data, workspace, scratch, s.Base)
+	steps := []struct{ args, want string }{ // want: in the answer
+		{s.Data + "/job/out", `"path": "` + s.Data + `/job/out"`},
+		{"file://" + s.Data + "/job", `"path": "` + s.Data + `/job"`},
+		{workspace + "/out", s.Data + "/job/out on the host"},
+		{workspace + "/out", "cross-device"},
+		{scratch + "/out", "cross-device"},
+		{s.Data + "/decoy", "cross-device"},
+		{s.Base + "/none", "no such file"},
+		{scratch + "/out artifacts.manifest.root=" + scratch + "/store", `"version": 1`}, // a store of the container's own
+	}
+	for _, step := range steps {
+		script += "log " + step.args + "\n"
+	}
+	// The shell of its own pid namespace is what the command takes for the host.
+	cmd := s.command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", `unshare --mount --propagation private sh -euc "$1"; true`, "sh", script)
+	out, err := cmd.Output()
+	must(t, err)
+	answers := strings.Split(string(out), "|\n")
+	if len(answers) != len(steps)+1 {
+		t.Fatalf("%d answers: %s", len(answers)-1, out)
+	}
+	for i, step := range steps {
+		if !strings.Contains(answers[i], step.want) {
+			t.Errorf("log of %s: %s; want %s", step.args, answers[i], step.want)
+		}
+	}
+	if found := s.complete("n"); len(found) != 2 {
+		t.Errorf("logged: %v", found)
+	}
+}
+
 // On the host the command needs no daemon: it sees what the daemon sees.
 func TestLogCommandOnTheHost(t *testing.T) {
 	s := newSite(t, siteOptions{})
