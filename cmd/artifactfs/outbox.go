@@ -65,6 +65,7 @@ func openOutbox(cfg *config.Config, dir *manifest.Dir, data *store.Local, log *s
 		Env: func(ctx context.Context) map[string]string { return store.Environ(ctx, wandbVars...) },
 	}
 	if dir != nil {
+		opt.Find = outbox.FindIn(dir)
 		opt.Done = func(ctx context.Context, p *manifest.Push) error { return noteWandB(ctx, dir, p) }
 	}
 	return outbox.Open(at, opt), nil

@@ -2,9 +2,12 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,11 +32,8 @@ func TestCrashChild(t *testing.T) {
 	if dir == "" {
 		t.Skip("runs as a child of TestCrash")
 	}
-	o := open(t, dir, &wandbtest.Server{URL: os.Getenv("CRASH_SERVER"), Key: os.Getenv("CRASH_KEY")}, func(opt *Options) {
-		opt.Done = func(_ context.Context, p *manifest.Push) error {
-			return os.WriteFile(dir+"/told."+p.Manifest, nil, 0o600)
-		}
-	})
+	store := crashStore(t, dir)
+	o := open(t, dir, &wandbtest.Server{URL: os.Getenv("CRASH_SERVER"), Key: os.Getenv("CRASH_KEY")}, with(store))
 	o.request = time.Minute // nothing is to be slow here but the machine
 	n := 0
 	o.step = func(name string) {
@@ -44,9 +44,49 @@ func TestCrashChild(t *testing.T) {
 			select {}
 		}
 	}
-	p := pushed(t, o, name, 1, crashDraft(t, name))
+	d := crashDraft(t, name)
+	drop, err := o.Intend(bg, name, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := store.Publish(bg, name, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.step("published")
+	p := pushed(t, o, name, v, d)
+	drop()
+	o.step("dropped")
 	if p, err := o.Try(bg, p.ID); err != nil || p.State != manifest.PushDone {
 		t.Fatalf("%+v %v", p, err)
+	}
+}
+
+func crashStore(t *testing.T, dir string) *manifest.Dir {
+	t.Helper()
+	if err := os.MkdirAll(dir+"/store", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	store, err := manifest.OpenDir(dir+"/store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// with has an outbox know a store.
+func with(store *manifest.Dir) func(*Options) {
+	return func(opt *Options) {
+		opt.Find = FindIn(store)
+		opt.Done = func(ctx context.Context, p *manifest.Push) error {
+			ref, err := manifest.ParseRef(p.Manifest)
+			if err != nil {
+				return err
+			}
+			m, _ := ref.Number()
+			v, _ := manifest.ParseVersion(p.Version)
+			return store.NoteWandB(ctx, ref.Name, manifest.WandB{Version: int(v), Manifest: int(m), Artifact: p.Name, ID: p.ArtifactID})
+		}
 	}
 }
 
@@ -71,38 +111,42 @@ func TestCrash(t *testing.T) {
 	}
 	data := tree(t, "x")
 	steps := strings.Split(strings.TrimSpace(crash(t, srv, t.TempDir(), data, "all", 0)), "\n")
-	queued := false
+	killed := 0
 	for i, step := range steps {
 		if !strings.HasPrefix(step, "step ") {
 			continue
 		}
+		killed++
 		t.Run(strings.ReplaceAll(step, " ", "_"), func(t *testing.T) {
-			queued = queued || strings.HasSuffix(step, " queued")
 			dir, name := t.TempDir(), fmt.Sprintf("n%d", i)
 			crash(t, srv, dir, data, name, i+1)
-			afterCrash(t, srv, dir, name, queued)
+			afterCrash(t, srv, dir, name)
 		})
 	}
-	if len(steps) < 20 || !queued {
+	if killed < 20 {
 		t.Errorf("only these steps: %v", steps)
 	}
 }
 
-func afterCrash(t *testing.T, srv *wandbtest.Server, dir, name string, queued bool) {
+// afterCrash checks that what the store has is logged once.
+func afterCrash(t *testing.T, srv *wandbtest.Server, dir, name string) {
 	t.Helper()
-	o := open(t, dir, srv, func(opt *Options) {
-		opt.Done = func(_ context.Context, p *manifest.Push) error {
-			return os.WriteFile(dir+"/told."+p.Manifest, nil, 0o600)
-		}
-	})
+	store := crashStore(t, dir)
+	o := open(t, dir, srv, with(store))
 	running(t, o)
-	if !queued {
-		if p, err := o.Of(bg, name, 1); err == nil {
-			t.Errorf("nobody was answered, and there is %+v", p)
+	eventually(t, "nothing is intended", func() bool {
+		left, _ := filepath.Glob(dir + "/*.intent")
+		return len(left) == 0
+	})
+	id := o.idOf(name, 1)
+	if l, err := store.Versions(bg, name); errors.Is(err, fs.ErrNotExist) {
+		if _, err := o.Of(bg, name, 1); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the store has none, and this is pushed: %v", err)
 		}
 		return
+	} else if err != nil || len(l.Versions) != 1 {
+		t.Fatalf("%+v %v", l, err)
 	}
-	id := o.idOf(name, 1)
 	if p := ended(t, o, id); p.State != manifest.PushDone || p.Version != "v0" || p.Run != "team/nemotron/afs"+id[:24] {
 		t.Errorf("%+v", p)
 	}
@@ -115,8 +159,8 @@ func afterCrash(t *testing.T, srv *wandbtest.Server, dir, name string, queued bo
 	if diff := cmp.Diff([]string{"a-" + name, "raw"}, usedBy(t, srv, "afs"+id[:24])); diff != "" {
 		t.Errorf("used (-want +got):\n%s", diff)
 	}
-	if _, err := os.Stat(dir + "/told." + name + ":v1"); err != nil {
-		t.Errorf("the store was not told: %v", err)
+	if w, err := store.FromWandB(bg, name, 0); err != nil || w.Manifest != 1 {
+		t.Errorf("the store was not told: %+v %v", w, err)
 	}
 	eventually(t, "nothing is left", func() bool { left, err := o.List(); return err == nil && len(left) == 0 })
 }

@@ -19,6 +19,7 @@ import (
 //	ID.json             a push: see item
 //	ID.contents         what it holds, once its data was looked at
 //	ID.DIGEST.entries   the entries that it speaks of
+//	X.intent            what is about to become a push: see Intend
 //	done/ID.json        what became of it: a manifest.Push
 //	broken/…            what could not be read, set aside
 //	lock                held by whoever speaks to W&B
@@ -206,7 +207,7 @@ func (b box) sweep(now time.Time) {
 	for _, e := range list {
 		id, rest, _ := strings.Cut(e.Name(), ".")
 		temporary := strings.HasPrefix(e.Name(), "tmp-")
-		if rest == "" && !temporary || rest == "json" || e.IsDir() {
+		if rest == "" && !temporary || rest == "json" || rest == "intent" || e.IsDir() {
 			continue
 		}
 		if fi, err := e.Info(); err != nil || now.Sub(fi.ModTime()) < 24*time.Hour {

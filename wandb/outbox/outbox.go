@@ -38,6 +38,11 @@ type Options struct {
 	// where a process ended in between.
 	Done func(ctx context.Context, p *manifest.Push) error
 
+	// Find returns the version of the manifest store that has this metadata.json;
+	// fs.ErrNotExist if none has. Without it nothing is done about a process that ends
+	// after a version got its number and before it was pushed.
+	Find func(ctx context.Context, name string, metadata []byte) (int, error)
+
 	// Used says which version of W&B's a reference in used_artifacts means: as
 	// [ENTITY/PROJECT/]NAME:VERSION, fs.ErrNotExist if it is none of W&B's.
 	Used func(ctx context.Context, ref string) (string, error)
@@ -219,7 +224,7 @@ func (o *Outbox) newItem(ctx context.Context, name string, version int, d *manif
 	s := specOf(d)
 	it := &item{
 		Format: itemFormat, Created: time.Now().UTC(),
-		Name: name, Version: version, Store: o.opt.Store,
+		Name: name, Store: o.opt.Store,
 		Server: o.opt.Server, Entity: o.opt.Entity, Project: o.opt.Project,
 		Aliases: s.aliases(d.Aliases, env["NEMO_EXPERIMENT_ID"]),
 		Used:    d.Manifest.UsedArtifacts, Inputs: inputsOf(d),
@@ -229,8 +234,6 @@ func (o *Outbox) newItem(ctx context.Context, name string, version int, d *manif
 		it.Text, _ = v.(string)
 	}
 	switch {
-	case version > 0:
-		it.ID = o.idOf(name, version)
 	case d.RequestID != "":
 		it.ID = hashID("request", o.opt.Server, o.opt.Entity, o.opt.Project, name, d.RequestID)
 	default:
@@ -240,7 +243,18 @@ func (o *Outbox) newItem(ctx context.Context, name string, version int, d *manif
 		it.Caller = &caller{c.UID, c.GID, store.TGID(c.PID)}
 	}
 	it.Run = o.runOf(ctx, it, env)
+	it.setVersion(o, version)
 	return it
+}
+
+// setVersion says which version of the manifest store it is.
+func (it *item) setVersion(o *Outbox, version int) {
+	it.Run.Name = it.Name
+	if version > 0 {
+		it.Version, it.ID = version, o.idOf(it.Name, version)
+		it.Run.Name = fmt.Sprintf("%s:v%d", it.Name, version)
+	}
+	it.Run.ID = "afs" + it.ID[:min(len(it.ID), 24)]
 }
 
 // idOf is the same for one version wherever it is pushed from, so that it is pushed

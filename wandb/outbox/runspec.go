@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 
@@ -23,11 +22,7 @@ type runSpec struct {
 // runOf says which run logs it: the caller's own, if that is in the project that is
 // logged to, else one of ours.
 func (o *Outbox) runOf(ctx context.Context, it *item, env map[string]string) runSpec {
-	r := runSpec{ID: "afs" + it.ID[:min(len(it.ID), 24)], Tags: []string{"artifactfs"}}
-	r.Name = it.Name
-	if it.Version > 0 {
-		r.Name = fmt.Sprintf("%s:v%d", it.Name, it.Version)
-	}
+	r := runSpec{Tags: []string{"artifactfs"}}
 	for tag := range strings.SplitSeq(env["WANDB_TAGS"], ",") {
 		if tag = strings.TrimSpace(tag); tag != "" && len(tag) <= 64 {
 			r.Tags = append(r.Tags, tag)

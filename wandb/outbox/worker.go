@@ -55,6 +55,7 @@ func (o *Outbox) Run(ctx context.Context) {
 
 // round logs all that is due, and returns when there is more to do.
 func (o *Outbox) round(ctx context.Context) (time.Time, error) {
+	o.recover(ctx)
 	for {
 		it, next, err := o.due()
 		if it == nil || err != nil {
