@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(loopbackVar); what != "" {
 		os.Exit(serveLoopback(what))
 	}
+	ownNamespace()
 	os.Exit(run(m))
 }
 

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -115,4 +116,24 @@ func (s *site) status() []shown {
 	}
 	walk(decode[any](s.t, s.artifactfs("status", "--json", s.Mnt)))
 	return found
+}
+
+const namespaceVar = "ARTIFACTFS_TEST_NAMESPACE"
+
+// ownNamespace starts the tests again in a mount namespace of their own. Whatever makes a namespace elsewhere on the machine, another run of these
+// tests as well, has copies of all mounts that it sees: ours are served there after we have unmounted them.
+func ownNamespace() {
+	if os.Getuid() != 0 || os.Getenv(namespaceVar) != "" || exec.Command("unshare", "--mount", "true").Run() != nil {
+		return
+	}
+	unshare, err := exec.LookPath("unshare")
+	if err == nil {
+		err = os.Setenv(namespaceVar, "1")
+	}
+	if err == nil {
+		args := append([]string{"unshare", "--mount", "--propagation", "private", "--"}, os.Args...)
+		err = syscall.Exec(unshare, args, os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
