@@ -109,41 +109,42 @@ func (b *bases) add(entry, ref string) {
 		return
 	}
 	b.n++
-	raw := strings.TrimPrefix(p, "localhost")
-	plain, err := url.PathUnescape(raw)
-	if err != nil {
-		plain = raw
-	}
-	dir, found := strip(plain, entry)
-	if !found {
-		// The SDK does not encode what it walks below a directory.
-		if d, ok := strip(raw, entry); ok {
-			dir, found = d, true
-		}
-	}
-	b.whole.add(dir, found)
+	p = strings.TrimPrefix(p, "localhost")
+	dir, rel := divide(p, entry)
+	b.whole.add(dir, rel != "")
 	inner, named := strings.CutPrefix(entry, "output/")
-	below := strings.HasSuffix(plain, "/"+inner)
-	b.output.add(strings.TrimSuffix(plain, "/"+inner), named && below)
+	dir, rel = divide(p, inner)
+	b.output.add(dir, named && rel == inner)
 }
 
-// strip removes from the end of a path the components that an entry ends with too.
-func strip(p, entry string) (dir string, ok bool) {
+// divide splits the path of a file's URI into the directory and what the entry that
+// refers to it ends with too: "" if that is nothing. The URI of a directory may be
+// percent-encoded; what the SDK adds to it for each file is not, and ours is.
+func divide(p, entry string) (dir, rel string) {
 	if !strings.HasPrefix(p, "/") {
-		return "", false
+		return "", ""
 	}
-	e := "/" + entry
-	for {
-		i, j := strings.LastIndexByte(p, '/'), strings.LastIndexByte(e, '/')
-		if i < 0 || j < 0 || p[i:] != e[j:] {
+	for entry != "" && p != "" {
+		i, j := strings.LastIndexByte(p, '/'), strings.LastIndexByte(entry, '/')
+		name := entry[j+1:]
+		if p[i+1:] != name && plain(p[i+1:]) != name {
 			break
 		}
-		p, e, ok = p[:i], e[:j], true
+		rel = path.Join(name, rel)
+		p, entry = p[:i], entry[:max(j, 0)]
 	}
 	if p == "" {
 		p = "/"
 	}
-	return p, ok
+	return plain(p), rel
+}
+
+// plain decodes a path; one that is not encoded is left as it is.
+func plain(p string) string {
+	if d, err := url.PathUnescape(p); err == nil {
+		return d
+	}
+	return p
 }
 
 // common returns the directory, "" if there is not one.

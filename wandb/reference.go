@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 	"syscall"
 
@@ -62,21 +63,8 @@ func (f *files) localPath(e *entry) (string, bool) {
 	if !ok || !strings.HasPrefix(p, "/") {
 		return "", false
 	}
-	return f.s.mapped(context.Background(), decoded(p, e.path)), true
-}
-
-// decoded reads the path of a file's URI. Those that the SDK makes are not encoded
-// below the directory that was given: a name that ends as the entry does is one.
-func decoded(p, entry string) string {
-	plain, err := url.PathUnescape(p)
-	if err != nil {
-		return p
-	}
-	base := entry[strings.LastIndexByte(entry, '/')+1:]
-	if !strings.HasSuffix(plain, base) && strings.HasSuffix(p, base) {
-		return p
-	}
-	return plain
+	dir, rel := divide(p, e.path)
+	return f.s.mapped(context.Background(), path.Join(dir, rel)), true
 }
 
 // maxDepth is how long a chain of references to artifacts can be.
@@ -85,15 +73,15 @@ const maxDepth = 32
 // follow returns the file that a reference to another artifact leads to.
 func (f *files) follow(ctx context.Context, e *entry) (store.File, error) {
 	rest := strings.TrimPrefix(e.ref, "wandb-artifact://")
-	hexID, path, _ := strings.Cut(rest, "/")
+	hexID, file, _ := strings.Cut(rest, "/")
 	raw, err := hex.DecodeString(hexID)
-	if err != nil || path == "" {
+	if err != nil || file == "" {
 		return store.File{}, fmt.Errorf("its reference %s names no artifact: %w", clean(e.ref), syscall.EIO)
 	}
 	id := base64.StdEncoding.EncodeToString(raw)
 	loop := f.depth >= maxDepth
 	for up := f; up != nil; up = up.from {
-		loop = loop || up.id == id && up.path == path
+		loop = loop || up.id == id && up.path == file
 	}
 	if loop {
 		return store.File{}, fmt.Errorf("its reference to another artifact leads back to itself: %w", syscall.ELOOP)
@@ -102,8 +90,8 @@ func (f *files) follow(ctx context.Context, e *entry) (store.File, error) {
 	if err != nil {
 		return store.File{}, err
 	}
-	other.from, other.depth, other.path = f, f.depth+1, path
-	return other.Stat(ctx, path)
+	other.from, other.depth, other.path = f, f.depth+1, file
+	return other.Stat(ctx, file)
 }
 
 // filesByID returns the files of an artifact that a reference names.
