@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ type entry struct {
 	size   int64  // unknown: -1
 	ref    string // "": W&B stores it
 	birth  string // the id of the artifact that stored it first
-	etag   string // of a reference
+	etag   string // of a reference: what its store says when it changes
 }
 
 // entryJSON is an entry in the manifest. What else it has is not needed here.
@@ -26,9 +27,26 @@ type entryJSON struct {
 	Size   json.Number
 	Birth  string `json:"birthArtifactID"`
 	Extra  struct {
-		ETag any
-		Alg  any
+		ETag      any
+		VersionID any
+		Alg       any
 	}
+}
+
+// tag returns what the store of a reference names its content by: Google's generation,
+// others' ETag, which some clients give as the digest.
+func (j *entryJSON) tag() string {
+	if strings.HasPrefix(j.Ref, "gs://") {
+		switch id := j.Extra.VersionID.(type) {
+		case string:
+			return id
+		case float64:
+			return strconv.FormatFloat(id, 'f', -1, 64)
+		}
+		return ""
+	}
+	tag, _ := j.Extra.ETag.(string)
+	return tag
 }
 
 // xxh128 is the name of the other hash that W&B uses.
@@ -42,7 +60,7 @@ func (j *entryJSON) entry(path string) entry {
 			e.size = n
 		}
 	}
-	e.etag, _ = j.Extra.ETag.(string)
+	e.etag = j.tag()
 	e.alg, _ = j.Extra.Alg.(string)
 	if strings.EqualFold(e.alg, "MD5") {
 		e.alg = ""

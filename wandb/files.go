@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -87,13 +88,13 @@ func (f *files) Stat(ctx context.Context, path string) (store.File, error) {
 
 // size asks for what the manifest does not say.
 func (f *files) size(ctx context.Context, o store.Object) (int64, error) {
-	s, ok := o.(interface {
-		size(context.Context) (int64, error)
-	})
-	if !ok {
-		return 0, fmt.Errorf("its size is not known: %w", syscall.EIO)
+	switch o := o.(type) {
+	case *object:
+		return o.size(ctx)
+	case *bucket.Object:
+		return o.Size, nil
 	}
-	return s.size(ctx)
+	return 0, fmt.Errorf("its size is not known: %w", syscall.EIO)
 }
 
 // ReadDir lists a directory. References to other artifacts are not followed for it.

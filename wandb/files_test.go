@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/wandb"
 	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
@@ -497,5 +498,47 @@ func TestManifestFaults(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		srv.Heal()
+	}
+}
+
+func TestBucketReference(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	s := open(t, srv, nil)
+	in := make(map[string]*bucket.Bucket)
+	s.SetBuckets(func(u bucket.URI) (*bucket.Bucket, error) {
+		if in[u.String()] != nil {
+			t.Errorf("%s is opened twice", u)
+		}
+		b, err := bucket.Open(context.Background(), bucket.URI{Scheme: "mem"})
+		if err != nil {
+			return nil, err
+		}
+		in[u.String()] = b
+		return b, b.Create(context.Background(), "d/a b", []byte("hello"))
+	})
+	log(t, srv, wandbtest.Version{Name: "m", Refs: []wandbtest.Ref{
+		{Name: "sized", URI: "s3://bkt/d/a b", Size: 5}, {Name: "unsized", URI: "gs://bkt/d/a b"},
+		{Name: "grown", URI: "s3://bkt/d/a b", Size: 4}, {Name: "changed", URI: "s3://bkt/d/a b", Extra: map[string]any{"etag": "e"}},
+		{Name: "generation", URI: "gs://bkt/d/a b", Extra: map[string]any{"versionID": 1700000000000001}},
+		{Name: "gone", URI: "s3://bkt/none", Size: 5}, {Name: "none", URI: "s3://bkt"},
+	}})
+	f := filesOf(t, s, "m")
+	if object(t, f, "sized"); len(in) != 0 {
+		t.Error("a file whose size is known was looked at before it was read")
+	}
+	for _, name := range []string{"sized", "unsized"} {
+		file := object(t, f, name)
+		if got, err := read(ctx(t), file.Object, 1, 3); err != nil || string(got) != "ell" || file.Size != 5 {
+			t.Errorf("%s, of %d bytes: %q, %v", name, file.Size, got, err)
+		}
+	}
+	for name, words := range map[string]string{"grown": "has 5 bytes, and had 4", "changed": "expected e", "generation": "expected 1700000000000001", "gone": "none", "none": "no object"} {
+		file, err := f.Stat(ctx(t), name)
+		if err == nil {
+			_, err = read(ctx(t), file.Object, 0, 3)
+		}
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v; want %q", name, err, words)
+		}
 	}
 }

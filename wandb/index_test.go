@@ -42,7 +42,7 @@ func TestIndex(t *testing.T) {
 	}
 	want := []entry{
 		{path: "empty", size: 0},
-		{path: "gs/b.bin", digest: "CKih16GjycICEAE=", ref: "gs://bkt/b.bin", size: -1},
+		{path: "gs/b.bin", digest: "CKih16GjycICEAE=", ref: "gs://bkt/b.bin", size: -1, etag: "1700000000000001"},
 		{path: "metadata.json", digest: "ivVEvds88gHX9kQPnG5I6w==", size: 11, birth: "QXJ0aWZhY3Q6MTIzNA=="},
 		{path: "s3/a.bin", digest: "9b2cf535f27731c974343645a3985328", ref: "s3://bkt/a.bin", size: 9, etag: "9b2c"},
 		{path: "train/part-0.bin", digest: "XUFAKrxLKna5cZ2REBfFkg==", ref: "file:///lustre/ds/part-0.bin", size: 5},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -19,6 +20,7 @@ type object struct {
 
 	mu    sync.Mutex // guards what follows
 	state *reading
+	other store.Object // what a reference into a bucket, or another artifact, leads to
 }
 
 var _ store.Object = (*object)(nil)
@@ -66,14 +68,11 @@ func (o *object) Key() string {
 // from where the server says that it lies.
 func (o *object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 	if e := o.f.index.at(o.i); e.elsewhere() {
-		to, err := o.f.file(ctx, o.i, &e)
-		if err == nil && to.Object == nil {
-			err = fmt.Errorf("file %s of %s lies at %s: %w", e.path, o.f.of, to.Local, syscall.EOPNOTSUPP)
-		}
+		to, err := o.follow(ctx, &e)
 		if err != nil {
 			return nil, err
 		}
-		return to.Object.ReadRange(ctx, off, n)
+		return to.ReadRange(ctx, off, n)
 	}
 	r, err := o.open()
 	if err != nil {
@@ -101,11 +100,45 @@ func (o *object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 
 // size asks for a size that the manifest does not say.
 func (o *object) size(ctx context.Context) (int64, error) {
+	if e := o.f.index.at(o.i); e.elsewhere() {
+		to, err := o.follow(ctx, &e)
+		if err != nil {
+			return 0, err
+		}
+		return o.f.size(ctx, to)
+	}
 	r, err := o.open()
 	if err != nil {
 		return 0, err
 	}
 	return r.web.length(ctx)
+}
+
+// follow returns what a reference leads to.
+func (o *object) follow(ctx context.Context, e *entry) (store.Object, error) {
+	o.mu.Lock()
+	to := o.other
+	o.mu.Unlock()
+	if to != nil {
+		return to, nil
+	}
+	var err error
+	if strings.HasPrefix(e.ref, "wandb-artifact:") {
+		var file store.File
+		if file, err = o.f.follow(ctx, e); err == nil && file.Object == nil {
+			err = fmt.Errorf("file %s of %s lies at %s: %w", e.path, o.f.of, file.Local, syscall.EOPNOTSUPP)
+		}
+		to = file.Object
+	} else {
+		to, err = o.f.s.buckets.look(ctx, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.other = to
+	return to, nil
 }
 
 // reader is a range that is hashed as it is read.

@@ -148,7 +148,7 @@ func (r *ranged) ask(address string) (status int, err error) {
 		if r.ctx.Err() != nil {
 			return 0, r.late()
 		}
-		kind, words := Unreachable, "no answer within the time of one attempt"
+		kind, words := TimedOut, "no answer within the time of one attempt"
 		if cause := context.Cause(ctx); cause == nil {
 			kind, words = networkError(err)
 		}

@@ -46,7 +46,6 @@ func (f *files) file(ctx context.Context, i int, e *entry) (store.File, error) {
 		return file, err
 	case scheme == "http" || scheme == "https":
 	case scheme == "s3" || scheme == "gs":
-		return f.inBucket(ctx, name, e)
 	default:
 		if !isURI {
 			scheme = "another kind"
@@ -154,9 +153,4 @@ func newReferenceClient() *http.Client {
 	t.DialContext = d.DialContext
 	t.Proxy = http.ProxyFromEnvironment
 	return &http.Client{Transport: t, CheckRedirect: fewRedirects}
-}
-
-// inBucket returns the file of an s3:// or gs:// reference.
-func (f *files) inBucket(ctx context.Context, name string, e *entry) (store.File, error) {
-	return store.File{}, fmt.Errorf("a reference to %s: %w", clean(e.ref), syscall.EOPNOTSUPP)
 }

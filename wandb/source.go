@@ -11,6 +11,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -32,6 +33,7 @@ type Source struct {
 	records     *records
 	indexes     *indexes
 	local       *localCache
+	buckets     *buckets
 	addresses   *lru.Cache[string, *signed] // by artifact and collection
 
 	exists func(context.Context, string) bool // whether there is something at a path
@@ -68,6 +70,7 @@ func NewSource(c *Client, o *SourceOptions) *Source {
 	s.listings = newRecall(s.health, manyListings, s.opt.TTL, s.listVersions)
 	s.records, s.indexes = newRecords(s), newIndexes(s)
 	s.local = newLocalCache(c.config.CacheDir)
+	s.buckets = &buckets{open: bucket.Open}
 	s.exists = pathExists
 	var err error
 	if s.addresses, err = lru.New[string, *signed](manyIndexes); err != nil {

@@ -24,7 +24,7 @@ var (
 		"fs":                            {"nodes", "resolver", "manifest", "internal/store"},
 		"manifest/manifesttest":         {"manifest"},
 		"resolver/sourcetest":           {"resolver", "manifest", "internal/store"},
-		"wandb":                         {"manifest", "internal/store"},
+		"wandb":                         {"manifest", "internal/store", "internal/store/bucket"},
 		"wandb/internal/gql":            {},
 		"wandb/outbox":                  {"wandb", "manifest", "internal/store"},
 		"wandb/schema":                  {},

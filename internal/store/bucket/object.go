@@ -46,6 +46,10 @@ func (o *Object) Key() string {
 	return o.b.String() + "/" + o.key + "#" + o.tag
 }
 
+// Tag names the content as the store does: the ETag, or on GCS the generation; "" if it
+// gave none.
+func (o *Object) Tag() string { return o.tag }
+
 // ReadRange reads from the content that was looked at: EIO once the object has
 // another.
 func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
