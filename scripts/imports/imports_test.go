@@ -17,7 +17,8 @@ const module = "artifactfs.dev/artifactfs/"
 var (
 	allowed = map[string][]string{
 		"internal/store":                {},
-		"internal/store/bucket":         {"internal/store"},
+		"internal/store/bucket":         {"internal/store", "internal/store/hfblob"},
+		"internal/store/hfblob":         {},
 		"manifest":                      {"internal/store", "internal/store/bucket"},
 		"resolver":                      {"manifest", "internal/store"},
 		"nodes":                         {"resolver", "manifest", "internal/store"},
@@ -37,7 +38,7 @@ var (
 		"github.com/spf13/":            {"cmd/artifactfs"},
 		"github.com/jedib0t/go-pretty": {"cmd/artifactfs"},
 		"github.com/graph-gophers/":    {"wandb/wandbtest"},
-		"gocloud.dev":                  {"internal/store/bucket"},
+		"gocloud.dev":                  {"internal/store/bucket", "internal/store/hfblob"},
 	}
 )
 

@@ -1,0 +1,74 @@
+package hfhubtest
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+)
+
+// Fault is what happens to the next requests that it matches, instead of an answer.
+type Fault struct {
+	Method string // "": any
+	Path   string // a part of the path, with escapes
+	Times  int    // how many requests; 0: one
+
+	Landed bool          // the request takes effect nevertheless
+	Stall  time.Duration // nothing is said for so long, and then the rest follows
+	Reset  bool          // the connection is reset
+	Status int           // this is answered
+	Header http.Header   // with this
+	Body   string
+}
+
+// Fail adds a fault. Of several that match, the first is used up first.
+func (s *Server) Fail(f Fault) {
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &f)
+}
+
+// fault returns the one for a request, if any. s.mu is held.
+func (s *Server) fault(r *http.Request) *Fault {
+	for _, f := range s.faults {
+		if f.Times > 0 && (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.EscapedPath(), f.Path) {
+			f.Times--
+			return f
+		}
+	}
+	return nil
+}
+
+// apply reports whether the request has been dealt with.
+func (f *Fault) apply(s *Server, w http.ResponseWriter, r *http.Request) bool {
+	if f.Landed {
+		s.answer(httptest.NewRecorder(), r)
+	}
+	if f.Stall > 0 && !s.wait(r.Context(), f.Stall) {
+		panic(http.ErrAbortHandler)
+	}
+	switch {
+	case f.Reset:
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if tcp, ok := c.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		c.Close()
+	case f.Status != 0:
+		for k, v := range f.Header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(f.Status)
+		w.Write([]byte(f.Body))
+	default:
+		return f.Landed
+	}
+	return true
+}
