@@ -26,8 +26,10 @@ type nodePins struct {
 	job func(context.Context) (id string, seen bool)
 
 	mu   sync.Mutex
-	made map[string]int // by user
+	made map[string]map[nodePin]bool // by user
 }
+
+type nodePin struct{ id, name, alias string }
 
 var (
 	_ resolver.Pinner         = (*nodePins)(nil)
@@ -43,12 +45,14 @@ const (
 )
 
 func openNodePins(dir, root string, job func(context.Context) (string, bool), log *slog.Logger) *nodePins {
-	p := &nodePins{in: manifest.OpenPins(dir, root, store.NewLocal(nil), log), dir: dir, job: job, made: make(map[string]int)}
+	p := &nodePins{in: manifest.OpenPins(dir, root, store.NewLocal(nil), log), dir: dir, job: job, made: make(map[string]map[nodePin]bool)}
 	ctx := context.Background()
 	ids, _ := p.in.Snapshots(ctx) // of a daemon that died
 	for _, id := range ids {
 		pins, _ := p.in.Pins(ctx, id)
-		p.made[userOf(id)] += len(pins)
+		for _, pin := range pins {
+			p.count(nodePin{id, pin.Name, pin.Alias})
+		}
 	}
 	return p
 }
@@ -65,7 +69,7 @@ func (p *nodePins) Pinned(ctx context.Context, id, name, alias string) (*manifes
 
 // Pin pins a version unless there is a pin, and returns the one there is then.
 func (p *nodePins) Pin(ctx context.Context, id, name, alias string, version int) (*manifest.Pin, error) {
-	if err := p.prepare(id); err != nil {
+	if err := p.prepare(nodePin{id, name, alias}); err != nil {
 		return nil, err
 	}
 	return onNode(p.in.Pin(ctx, id, name, alias, version))
@@ -73,24 +77,38 @@ func (p *nodePins) Pin(ctx context.Context, id, name, alias string, version int)
 
 // Move pins a version in place of what was pinned.
 func (p *nodePins) Move(ctx context.Context, id, name, alias string, version int, forward bool) error {
-	if err := p.prepare(id); err != nil {
+	if err := p.prepare(nodePin{id, name, alias}); err != nil {
 		return err
 	}
 	return p.in.Move(ctx, id, name, alias, version, forward)
 }
 
-// prepare makes the directory, which nobody else may enter, and counts one more pin.
-func (p *nodePins) prepare(id string) error {
+// prepare makes the directory, which nobody else may enter, and sees that there is
+// room.
+func (p *nodePins) prepare(k nodePin) error {
 	if err := os.Mkdir(p.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	if !p.count(k) {
+		return fmt.Errorf("uid %s has %d pins on this node; any more are kept in memory: %w", userOf(k.id), maxNodePins, syscall.EDQUOT)
+	}
+	return nil
+}
+
+// count counts a pin, once, and returns false if its user has too many.
+func (p *nodePins) count(k nodePin) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.made[userOf(id)] >= maxNodePins {
-		return fmt.Errorf("uid %s has %d pins on this node; any more are kept in memory: %w", userOf(id), maxNodePins, syscall.EDQUOT)
+	has := p.made[userOf(k.id)]
+	if has == nil {
+		has = make(map[nodePin]bool)
+		p.made[userOf(k.id)] = has
 	}
-	p.made[userOf(id)]++
-	return nil
+	if !has[k] && len(has) >= maxNodePins {
+		return false
+	}
+	has[k] = true
+	return true
 }
 
 // Snapshots names the caller's own, if it has one here.
