@@ -48,11 +48,11 @@ func (p *CatalogPins) read(ctx context.Context, id, file string) (*Pin, string, 
 	if err != nil {
 		return nil, "", p.c.judge(err)
 	}
-	name, alias, v, ok := parsePin(file, text)
+	name, alias, to, ok := parsePin(file, text)
 	if !ok {
 		return nil, "", &badPin{p.c.String() + "/" + key, "it does not name a version, as v2"}
 	}
-	return &Pin{ID: id, Name: name, Alias: alias, Version: v, Since: o.ModTime, Used: o.ModTime, Where: p.c.String() + "/" + key}, tag, nil
+	return &Pin{ID: id, Name: name, Alias: alias, Target: to, Since: o.ModTime, Used: o.ModTime, Where: p.c.String() + "/" + key}, tag, nil
 }
 
 // Pinned returns what a snapshot has for an alias: fs.ErrNotExist if nothing.
@@ -65,9 +65,9 @@ func (p *CatalogPins) Pinned(ctx context.Context, id, name, alias string) (*Pin,
 	return pin, err
 }
 
-// Pin makes v what a snapshot has for an alias, unless it has something: it returns
+// Pin makes to what a snapshot has for an alias, unless it has something: it returns
 // what it has in the end.
-func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, v int) (*Pin, error) {
+func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, to Target) (*Pin, error) {
 	if err := p.mine(ctx, id); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, v int) (*
 	}
 	ctx = context.WithoutCancel(ctx)
 	file, text := pinFile(name, alias)
-	err := p.c.b.Create(ctx, p.key(id, file), []byte(Version(v).String()+text))
+	err := p.c.b.Create(ctx, p.key(id, file), []byte(to.String()+text))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, p.c.judge(err)
 	}
@@ -84,9 +84,9 @@ func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, v int) (*
 	return pin, err
 }
 
-// Move makes v what a snapshot has for an alias, in place of what it had; only
+// Move makes to what a snapshot has for an alias, in place of what it had; only
 // forward, if forward is set.
-func (p *CatalogPins) Move(ctx context.Context, id, name, alias string, v int, forward bool) error {
+func (p *CatalogPins) Move(ctx context.Context, id, name, alias string, to Target, forward bool) error {
 	if err := p.mine(ctx, id); err != nil {
 		return err
 	}
@@ -100,10 +100,10 @@ func (p *CatalogPins) Move(ctx context.Context, id, name, alias string, v int, f
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err == nil && (now.Version == v || forward && now.Version > v) {
+		if err == nil && (now.Target == to || forward && now.In == to.In && now.Version > to.Version) {
 			return nil
 		}
-		err = p.c.b.Replace(ctx, p.key(id, file), []byte(Version(v).String()+text), tag)
+		err = p.c.b.Replace(ctx, p.key(id, file), []byte(to.String()+text), tag)
 		if !errors.Is(err, bucket.ErrChanged) && !errors.Is(err, fs.ErrNotExist) {
 			return p.c.judge(err)
 		}

@@ -75,7 +75,7 @@ func TestCatalogPinRace(t *testing.T) {
 		for i := range got {
 			p := manifest.NewCatalog(b, nil).Pins()
 			wg.Go(func() {
-				pin, err := p.Pin(ctx, id, name, manifest.Latest, i+1)
+				pin, err := p.Pin(ctx, id, name, manifest.Latest, manifest.Target{Version: i + 1})
 				if err != nil {
 					t.Error(err)
 					return
@@ -102,7 +102,7 @@ func TestCatalogPins(t *testing.T) {
 		forward bool
 		want    int
 	}{{3, true, 3}, {2, true, 3}, {2, false, 2}, {5, true, 5}} {
-		if err := p.Move(ctx, id, "a/b", "prod", m.v, m.forward); err != nil {
+		if err := p.Move(ctx, id, "a/b", "prod", manifest.Target{Version: m.v}, m.forward); err != nil {
 			t.Fatal(err)
 		}
 		if pin, err := p.Pinned(ctx, id, "a/b", "prod"); err != nil || pin.Version != m.want {
@@ -110,7 +110,7 @@ func TestCatalogPins(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("n", 200) + "/" + strings.Repeat("m", 200)
-	if _, err := p.Pin(ctx, id, long, manifest.Latest, 7); err != nil {
+	if _, err := p.Pin(ctx, id, long, manifest.Latest, manifest.Target{Version: 7}); err != nil {
 		t.Fatal(err)
 	}
 	pins, err := p.Pins(ctx, id)
@@ -121,7 +121,7 @@ func TestCatalogPins(t *testing.T) {
 	if _, err := p.Pinned(stranger, id, "a/b", "prod"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("another user reads a pin: %v, want ErrPermission", err)
 	}
-	if err := p.Move(stranger, id, "a/b", "prod", 9, false); !errors.Is(err, fs.ErrPermission) {
+	if err := p.Move(stranger, id, "a/b", "prod", manifest.Target{Version: 9}, false); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("another user moves a pin: %v, want ErrPermission", err)
 	}
 	if ids, err := p.Snapshots(stranger); err != nil || len(ids) != 0 {

@@ -8,9 +8,15 @@ type Listing struct {
 	Claimed  []int          // every number that is taken, whatever lies there, ascending
 	Latest   int            // NoVersion: there is none
 	Aliases  map[string]int // without latest
-	Retired  []int          // hidden from Versions, still readable by number
-	Warning  string         // in words: for instance, latest names a version that does not exist
-	ModTime  time.Time
+	// Foreign are aliases, latest among them, of versions that have no number here:
+	// those of another backend.
+	Foreign map[string]Target
+	Retired []int  // hidden from Versions, still readable by number
+	Warning string // in words: for instance, latest names a version that does not exist
+	ModTime time.Time
+	// Silent is why a backend was left out that did not answer: what is not listed may
+	// be there.
+	Silent error
 }
 
 // NoVersion stands for a version where there is none: v0 is one, W&B's first.

@@ -15,13 +15,13 @@ import (
 
 // Pin is what one job sees as an alias: written once, the same on all nodes.
 type Pin struct {
-	ID      string // of the job's snapshot
-	Name    string
-	Alias   string
-	Version int
-	Since   time.Time // when it was pinned or moved
-	Used    time.Time // when it was last known to be in use, give or take a day
-	Where   string    // the file
+	ID    string // of the job's snapshot
+	Name  string
+	Alias string
+	Target
+	Since time.Time // when it was pinned or moved
+	Used  time.Time // when it was last known to be in use, give or take a day
+	Where string    // the file
 }
 
 // pinAge is how long a pin is kept after its last use. Whether a job has ended
@@ -77,23 +77,23 @@ func escapePin(s string) string {
 }
 
 // parsePin reads a pin's text, found under a file name.
-func parsePin(file string, text []byte) (name, alias string, v int, ok bool) {
+func parsePin(file string, text []byte) (name, alias string, to Target, ok bool) {
 	word, long, _ := strings.Cut(string(text), "\n")
-	n, good := ParseVersion(word)
-	if !good || n.String() != word {
-		return "", "", 0, false
+	to, good := parseTarget(word)
+	if !good {
+		return "", "", to, false
 	}
 	if long != "" {
 		if f, _ := splitPin(long); f == "" {
-			return "", "", 0, false
+			return "", "", to, false
 		}
 		file = long
 	}
 	name, alias = splitPin(file)
 	if again, _ := pinFile(name, alias); CheckName(name) != nil || alias != Latest && CheckAlias(alias) != nil || long == "" && again != file {
-		return "", "", 0, false
+		return "", "", to, false
 	}
-	return name, alias, int(n), true
+	return name, alias, to, true
 }
 
 func splitPin(file string) (name, alias string) {

@@ -171,19 +171,19 @@ func (p *Pins) read(dir, id, file string) (*Pin, error) {
 	case a.UID != uid:
 		return nil, &badPin{path, fmt.Sprintf("it belongs to uid %d", a.UID)}
 	}
-	name, alias, v, ok := parsePin(file, b)
+	name, alias, to, ok := parsePin(file, b)
 	if !ok {
 		return nil, &badPin{path, "it does not name a version, as v2"}
 	}
 	if time.Since(used(a)) > pinTouch {
 		_ = os.Chtimes(path, time.Now(), a.Mtime)
 	}
-	return &Pin{ID: id, Name: name, Alias: alias, Version: v, Since: a.Mtime, Used: used(a), Where: path}, nil
+	return &Pin{ID: id, Name: name, Alias: alias, Target: to, Since: a.Mtime, Used: used(a), Where: path}, nil
 }
 
-// write makes a file that holds v, durable, under a temporary name.
-func (p *Pins) write(dir, id, file, text string, v int) (*temporary, error) {
-	t, err := createTemporary(dir+"/.pin_tmp_"+unique("_"), dir+"/"+file, []byte(Version(v).String()+text))
+// write makes a file that holds a target, durable, under a temporary name.
+func (p *Pins) write(dir, id, file, text string, to Target) (*temporary, error) {
+	t, err := createTemporary(dir+"/.pin_tmp_"+unique("_"), dir+"/"+file, []byte(to.String()+text))
 	if err != nil {
 		return nil, err
 	}
@@ -204,9 +204,9 @@ func (p *Pins) write(dir, id, file, text string, v int) (*temporary, error) {
 	return t, nil
 }
 
-// Pin makes v what a snapshot has for an alias, unless it has something: it
+// Pin makes to what a snapshot has for an alias, unless it has something: it
 // returns what it has in the end.
-func (p *Pins) Pin(ctx context.Context, id, name, alias string, v int) (*Pin, error) {
+func (p *Pins) Pin(ctx context.Context, id, name, alias string, to Target) (*Pin, error) {
 	return runPin(ctx, p, func() (*Pin, error) {
 		dir, err := p.snapshot(id, true)
 		if err != nil {
@@ -214,7 +214,7 @@ func (p *Pins) Pin(ctx context.Context, id, name, alias string, v int) (*Pin, er
 		}
 		p.expire(dir, id)
 		file, text := pinFile(name, alias)
-		t, err := p.write(dir, id, file, text, v)
+		t, err := p.write(dir, id, file, text, to)
 		if err != nil {
 			return nil, err
 		}
@@ -228,9 +228,9 @@ func (p *Pins) Pin(ctx context.Context, id, name, alias string, v int) (*Pin, er
 	})
 }
 
-// Move makes v what a snapshot has for an alias, in place of what it had; only
+// Move makes to what a snapshot has for an alias, in place of what it had; only
 // forward, if forward is set. It does not return before no other mover can undo it.
-func (p *Pins) Move(ctx context.Context, id, name, alias string, v int, forward bool) error {
+func (p *Pins) Move(ctx context.Context, id, name, alias string, to Target, forward bool) error {
 	_, err := runPin(ctx, p, func() (struct{}, error) {
 		dir, err := p.snapshot(id, true)
 		if err != nil {
@@ -240,11 +240,11 @@ func (p *Pins) Move(ctx context.Context, id, name, alias string, v int, forward 
 			defer lock.Close()
 		}
 		file, text := pinFile(name, alias)
-		if now, err := p.read(dir, id, file); err == nil && (now.Version == v || forward && now.Version > v) {
+		if now, err := p.read(dir, id, file); err == nil && (now.Target == to || forward && now.In == to.In && now.Version > to.Version) {
 			return struct{}{}, nil
 		}
 		p.step("pin compared")
-		t, err := p.write(dir, id, file, text, v)
+		t, err := p.write(dir, id, file, text, to)
 		if err != nil {
 			return struct{}{}, err
 		}

@@ -49,7 +49,7 @@ func TestPinRace(t *testing.T) {
 				if pin, err := node.Pinned(bg, id, name, Latest); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("seen in the making: %+v, %v", pin, err)
 				}
-				pin, err := node.Pin(bg, id, name, Latest, i+1)
+				pin, err := node.Pin(bg, id, name, Latest, Target{Version: i + 1})
 				if err != nil {
 					t.Error(err)
 					return
@@ -87,16 +87,16 @@ func TestPinStopped(t *testing.T) {
 		if pin, err := other.Pinned(bg, id, "m", Latest); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("before it has its name: %+v, %v", pin, err)
 		}
-		pin, err := other.Pin(bg, id, "m", Latest, 2)
+		pin, err := other.Pin(bg, id, "m", Latest, Target{Version: 2})
 		wantPin(t, "another maker", pin, err, 2)
 	}
-	pin, err := p.Pin(bg, id, "m", Latest, 1)
+	pin, err := p.Pin(bg, id, "m", Latest, Target{Version: 1})
 	wantPin(t, "the one that was stopped", pin, err, 2)
 }
 
 func TestMoveAndUnpin(t *testing.T) {
 	p, id, dir := testPins(t)
-	if err := p.Move(bg, id, "a/b", "prod", 3, true); err != nil {
+	if err := p.Move(bg, id, "a/b", "prod", Target{Version: 3}, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []struct {
@@ -104,13 +104,13 @@ func TestMoveAndUnpin(t *testing.T) {
 		forward bool
 		want    int
 	}{{2, true, 3}, {2, false, 2}, {5, true, 5}} {
-		if err := p.Move(bg, id, "a/b", "prod", m.v, m.forward); err != nil {
+		if err := p.Move(bg, id, "a/b", "prod", Target{Version: m.v}, m.forward); err != nil {
 			t.Fatal(err)
 		}
 		pin, err := p.Pinned(bg, id, "a/b", "prod")
 		wantPin(t, fmt.Sprintf("%+v", m), pin, err, m.want)
 	}
-	pin, err := p.Pin(bg, id, "a/b", Latest, 1)
+	pin, err := p.Pin(bg, id, "a/b", Latest, Target{Version: 1})
 	wantPin(t, "another alias", pin, err, 1)
 	pins, err := p.Pins(bg, id)
 	if err != nil || len(pins) != 2 || pins[0].Name != "a/b" || pins[0].Alias != Latest || pins[1].Alias != "prod" {
@@ -121,7 +121,7 @@ func TestMoveAndUnpin(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for v := range 40 { // whoever is last, the highest stays
-		wg.Go(func() { p.Move(bg, id, "m", Latest, v+1, true) })
+		wg.Go(func() { p.Move(bg, id, "m", Latest, Target{Version: v + 1}, true) })
 	}
 	wg.Wait()
 	pin, err = p.Pinned(bg, id, "m", Latest)
@@ -130,14 +130,14 @@ func TestMoveAndUnpin(t *testing.T) {
 	other, done := openT(t, filepath.Dir(filepath.Dir(filepath.Dir(dir)))).Pins(), make(chan error, 1)
 	p.step = func(string) {
 		p.step = func(string) {}
-		go func() { done <- other.Move(bg, id, "m", Latest, 50, true) }()
+		go func() { done <- other.Move(bg, id, "m", Latest, Target{Version: 50}, true) }()
 		select {
 		case err := <-done:
 			done <- err
 		case <-time.After(200 * time.Millisecond): // it waits
 		}
 	}
-	if err := errors.Join(p.Move(bg, id, "m", Latest, 45, true), <-done); err != nil {
+	if err := errors.Join(p.Move(bg, id, "m", Latest, Target{Version: 45}, true), <-done); err != nil {
 		t.Error(err)
 	}
 	pin, err = p.Pinned(bg, id, "m", Latest)
@@ -161,7 +161,7 @@ func TestMoveAndUnpin(t *testing.T) {
 // What is no pin is ignored with a reason, and never waited for.
 func TestHostilePins(t *testing.T) {
 	p, id, dir := testPins(t)
-	wantPin1, err := p.Pin(bg, id, "good", Latest, 1)
+	wantPin1, err := p.Pin(bg, id, "good", Latest, Target{Version: 1})
 	wantPin(t, "good", wantPin1, err, 1)
 	hostile := map[string]func(path string) error{
 		"fifo":    func(path string) error { return syscall.Mkfifo(path, 0o644) },
@@ -186,7 +186,7 @@ func TestHostilePins(t *testing.T) {
 		start := time.Now()
 		for _, ask := range []func() (*Pin, error){
 			func() (*Pin, error) { return p.Pinned(bg, id, what, Latest) },
-			func() (*Pin, error) { return p.Pin(bg, id, what, Latest, 1) },
+			func() (*Pin, error) { return p.Pin(bg, id, what, Latest, Target{Version: 1}) },
 		} {
 			if pin, err := ask(); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "is ignored") {
 				t.Errorf("%s: %+v, %v; want it ignored", what, pin, err)
@@ -200,7 +200,7 @@ func TestHostilePins(t *testing.T) {
 		t.Errorf("Pins = %v, %v; want the good one", pins, err)
 	}
 	for _, bad := range []string{"", "x", "1", "1.", "01.a.b", "-1.a.b", "1.a/b", "../1.a.b", "4294967296.a.b", "1." + strings.Repeat("a", 300)} {
-		if _, err := p.Pin(bg, bad, "m", Latest, 1); !errors.Is(err, fs.ErrInvalid) {
+		if _, err := p.Pin(bg, bad, "m", Latest, Target{Version: 1}); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("id %q: %v", bad, err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestHostileSnapshots(t *testing.T) {
 	}
 	for _, ask := range []func() (*Pin, error){
 		func() (*Pin, error) { return p.Pinned(bg, id, "m", Latest) },
-		func() (*Pin, error) { return p.Pin(bg, id, "m", Latest, 1) },
+		func() (*Pin, error) { return p.Pin(bg, id, "m", Latest, Target{Version: 1}) },
 	} {
 		if pin, err := ask(); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("through a link: %+v, %v", pin, err)
@@ -242,12 +242,12 @@ func TestHostileSnapshots(t *testing.T) {
 	}
 	p = d.Pins()
 	alice, bob := as(54001), as(54002)
-	pin, err := p.Pin(alice, "54001.-.j", "m", Latest, 4)
+	pin, err := p.Pin(alice, "54001.-.j", "m", Latest, Target{Version: 4})
 	wantPin(t, "alice", pin, err, 4)
 	if pin, err := p.Pinned(bob, "54001.-.j", "m", Latest); err == nil {
 		t.Errorf("bob reads alice's pin: %+v", pin)
 	}
-	if err := p.Move(bob, "54001.-.j", "m", Latest, 9, false); err == nil {
+	if err := p.Move(bob, "54001.-.j", "m", Latest, Target{Version: 9}, false); err == nil {
 		t.Error("bob moves alice's pin")
 	}
 	if err := p.Unpin(bob, "54001.-.j", "", ""); err == nil {
@@ -256,7 +256,7 @@ func TestHostileSnapshots(t *testing.T) {
 	if ids, err := p.Snapshots(bob); err != nil || len(ids) != 0 {
 		t.Errorf("bob sees %v, %v", ids, err)
 	}
-	if _, err := p.Pin(bob, "54001.-.k", "m", Latest, 9); err == nil {
+	if _, err := p.Pin(bob, "54001.-.k", "m", Latest, Target{Version: 9}); err == nil {
 		t.Error("bob pins for alice")
 	}
 	if pin, err := p.Pinned(alice, "54001.-.k", "m", Latest); err == nil {
@@ -282,7 +282,7 @@ func TestPinsExpire(t *testing.T) {
 		os.Chtimes(path, now.Add(-made), now.Add(-made))
 	}
 	for _, job := range []string{"old", "used", "young"} {
-		if _, err := p.Pin(bg, uid+".-."+job, "m", Latest, 1); err != nil {
+		if _, err := p.Pin(bg, uid+".-."+job, "m", Latest, Target{Version: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,7 +290,7 @@ func TestPinsExpire(t *testing.T) {
 	age(uid+".-.used", pinAge+time.Hour, 3*pinTouch)
 	age(uid+".-.young", pinAge-time.Hour, pinAge-time.Hour)
 	p.last.Store(0)
-	if _, err := p.Pin(bg, id, "m", Latest, 1); err != nil {
+	if _, err := p.Pin(bg, id, "m", Latest, Target{Version: 1}); err != nil {
 		t.Fatal(err)
 	}
 	ids, err := p.Snapshots(bg)
@@ -310,15 +310,16 @@ func TestPinFiles(t *testing.T) {
 		{"m", Latest}, {"a/b/c", "prod"}, {"a@b%2F", "x@y"}, {"with space\n", "é"}, {"a", strings.Repeat("é", 100)}, {long, Latest},
 	} {
 		file, text := pinFile(tt.name, tt.alias)
-		name, alias, v, ok := parsePin(file, []byte("v12"+text))
-		if len(file) > 255 || strings.ContainsAny(file, "/\n\x00 ") || file[0] == '.' || !ok || name != tt.name || alias != tt.alias || v != 12 {
-			t.Errorf("%q %q: %q, then %q %q v%d %v", tt.name, tt.alias, file, name, alias, v, ok)
+		name, alias, v, ok := parsePin(file, []byte("manifest:v12"+text))
+		if len(file) > 255 || strings.ContainsAny(file, "/\n\x00 ") || file[0] == '.' || !ok || name != tt.name || alias != tt.alias || v != (Target{12, ByManifest}) {
+			t.Errorf("%q %q: %q, then %q %q %v %v", tt.name, tt.alias, file, name, alias, v, ok)
 		}
 	}
 }
 
 func FuzzPin(f *testing.F) {
 	f.Add("m@latest", []byte("v2"))
+	f.Add("m@latest", []byte("wandb:v0"))
 	f.Add("%00", []byte("v2\na%2Fb@prod"))
 	f.Fuzz(func(t *testing.T, file string, text []byte) {
 		name, alias, v, ok := parsePin(file, text)
@@ -326,8 +327,8 @@ func FuzzPin(f *testing.F) {
 			return
 		}
 		again, more := pinFile(name, alias)
-		if n, a, w, ok := parsePin(again, []byte(Version(v).String()+more)); !ok || n != name || a != alias || w != v {
-			t.Errorf("%q %q: %q %q v%d, and again %q %q v%d %v", file, text, name, alias, v, n, a, w, ok)
+		if n, a, w, ok := parsePin(again, []byte(v.String()+more)); !ok || n != name || a != alias || w != v {
+			t.Errorf("%q %q: %q %q %v, and again %q %q %v %v", file, text, name, alias, v, n, a, w, ok)
 		}
 	})
 }

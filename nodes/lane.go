@@ -215,7 +215,8 @@ func (l *Lanes) note(v *resolver.Version, in lane, why string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.of(versionKey{v.Name, v.N})
+	name, n := v.Which()
+	of := l.of(versionKey{name, n})
 	of.lane, of.why = in.String(), why
 }
 

@@ -19,7 +19,11 @@ func (t *Tree) Alias(ctx context.Context, ref manifest.Ref, alias string) error 
 	if err != nil {
 		return err
 	}
-	return t.setAlias(ctx, v.Name, alias, v.N)
+	s, err := t.side(v.in)
+	if err != nil {
+		return err
+	}
+	return s.setAlias(ctx, v.Name, alias, v.N)
 }
 
 func (t *Tree) setAlias(ctx context.Context, name, alias string, n int) error {
@@ -30,7 +34,7 @@ func (t *Tree) setAlias(ctx context.Context, name, alias string, n int) error {
 	if err := a.SetAlias(ctx, name, alias, n); err != nil {
 		return err
 	}
-	t.wrote(ctx, name, alias, n)
+	t.wrote(ctx, name, alias, t.own(ctx, name, n))
 	return nil
 }
 
@@ -43,8 +47,12 @@ func (t *Tree) RemoveAlias(ctx context.Context, name, alias string) error {
 	if alias == manifest.Latest {
 		return fmt.Errorf("latest of %s is moved by logging, and back by artifactfs retire: %w", name, syscall.EPERM)
 	}
-	if _, ok := l.Aliases[alias]; !ok {
+	if to, ok := aliasIn(l, alias); !ok {
 		return t.noVersion(name, alias, l)
+	} else if to.In != t.in {
+		if t, err = t.side(to.In); err != nil {
+			return err
+		}
 	}
 	a, ok := t.src.(Aliaser)
 	if !ok {
@@ -61,6 +69,9 @@ func (t *Tree) Retire(ctx context.Context, ref manifest.Ref, why string, undo bo
 	}
 	v, err := t.Resolve(ctx, ref)
 	if err != nil {
+		return nil, err
+	}
+	if t, err = t.side(v.in); err != nil {
 		return nil, err
 	}
 	r, ok := t.src.(Retirer)

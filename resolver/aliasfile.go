@@ -28,7 +28,7 @@ func (f *aliasFile) content(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n, ok := aliasIn(l, f.alias)
+	n, ok := l.Alias(f.alias)
 	if !ok {
 		return "", f.t.noVersion(f.name, f.alias, l)
 	}
@@ -104,7 +104,7 @@ func (t *Tree) point(ctx context.Context, name, alias string, text []byte, renam
 	}
 	if n < l.Latest {
 		if rename {
-			t.wrote(ctx, name, alias, n)
+			t.wrote(ctx, name, alias, t.own(ctx, name, n))
 			return nil
 		}
 		return fmt.Errorf("latest of %s is v%d and only moves forward; artifactfs retire moves it back: %w", name, l.Latest, syscall.EPERM)
@@ -112,7 +112,7 @@ func (t *Tree) point(ctx context.Context, name, alias string, text []byte, renam
 	if err := c.Advance(ctx, name, n); err != nil {
 		return err
 	}
-	t.wrote(ctx, name, alias, n)
+	t.wrote(ctx, name, alias, t.own(ctx, name, n))
 	return nil
 }
 

@@ -49,6 +49,9 @@ func (b *Binding) Path() string { return b.Name + "/" + manifest.Version(b.N).St
 // Bindable returns the binding of a version, or why there is none. It looks at
 // what takes no time; WalkBinding does the rest. It asks as this process, not as a caller.
 func (t *Tree) Bindable(ctx context.Context, name string, n int) (*Binding, error) {
+	if strings.HasPrefix(name, ".") {
+		return nil, errors.New("data in a view is not bound, only NAME/vN")
+	}
 	if err := t.openToAll(ctx, name, n, nil); err != nil {
 		return nil, err
 	}

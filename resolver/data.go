@@ -181,8 +181,8 @@ var _ Data = (*dataFile)(nil)
 func (f *dataFile) Real() string      { return f.real }
 func (f *dataFile) Version() *Version { return f.v }
 
-func (f *dataFile) Which() (string, int) { return f.v.Name, f.v.N }
-func (d *dataDir) Which() (string, int)  { return d.v.Name, d.v.N }
+func (f *dataFile) Which() (string, int) { return f.v.Which() }
+func (d *dataDir) Which() (string, int)  { return d.v.Which() }
 
 func (f *dataFile) Stat(ctx context.Context) (store.Attr, error) {
 	return f.t.data.Lstat(ctx, f.real)

@@ -39,18 +39,23 @@ func (d *fieldsDir) Lookup(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	n, ok := canonical(name)
+	to := manifest.Target{Version: n}
 	key := d.path() + "/" + name
 	if !ok {
-		if n, ok, err = d.t.alias(ctx, l, d.name, name, true); err != nil {
+		if to, ok, err = d.t.alias(ctx, l, d.name, name, true); err != nil {
 			return Entry{}, err
 		}
-		key = aliasKey(key, n)
+		key = aliasKey(key, to)
 	}
 	if !ok {
 		return d.artifact(ctx, d.name+"/"+name)
 	}
-	f := &fieldDir{d.t, d.name, n, d.path() + "/" + name, key}
-	if _, err := d.t.version(ctx, d.name, n); err != nil {
+	t, err := d.t.side(to.In)
+	if err != nil {
+		return Entry{}, err
+	}
+	f := &fieldDir{t, d.name, to.Version, d.path() + "/" + name, key}
+	if _, err := t.version(ctx, d.name, to.Version); err != nil {
 		return Entry{}, err
 	}
 	return f.Stat(ctx)
@@ -102,7 +107,7 @@ var _ Dir = (*fieldDir)(nil)
 
 // aliasKey is the identity of an alias's directory: another version's is another
 // directory, for two jobs may be in it at one time.
-func aliasKey(path string, n int) string { return path + "\x00" + manifest.Version(n).String() }
+func aliasKey(path string, to manifest.Target) string { return path + "\x00" + to.String() }
 
 const (
 	flattened  = "manifest.json"

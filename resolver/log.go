@@ -23,14 +23,16 @@ type LogOptions struct {
 // Result is what became of a log.
 type Result struct {
 	Name     string   `json:"name"`
-	Version  int      `json:"version"`
-	Manifest string   `json:"manifest"` // the record, a path or a URI
-	Path     string   `json:"path"`     // as recorded
+	Version  int      `json:"version,omitzero"`   // in the manifest store; 0 if it was not logged there
+	Manifest string   `json:"manifest,omitempty"` // the record, a path or a URI
+	Path     string   `json:"path"`               // as recorded
 	Aliases  []string `json:"aliases,omitempty"`
 	Used     []string `json:"used_artifacts,omitempty"`
 	New      bool     `json:"new_artifact,omitempty"` // there was none of this name
 	Near     string   `json:"nearest,omitempty"`      // and this one's name is most like it
 	Warning  string   `json:"warning,omitempty"`      // what was to follow the log and did not
+
+	WandB *manifest.Push `json:"wandb,omitempty"` // what has become of it in W&B, if it was logged there
 }
 
 // log is Log.
@@ -41,9 +43,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if err := checkLog(name, req); err != nil {
 		return nil, err
 	}
-	pub, ok := t.src.(Publisher)
-	if !ok {
-		return nil, fmt.Errorf("log of %s: the store takes no new versions: %w", name, syscall.EROFS)
+	to, err := t.backends(name, req.Backends)
+	if err != nil {
+		return nil, err
 	}
 	r := *req
 	resolved, err := t.logPath(ctx, &r, o)
@@ -62,27 +64,33 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if c := t.loggedContent(ctx, name, d); c != nil {
 		d.Sidecar.Set("data", c.object())
 	}
-	n, err := pub.Publish(ctx, name, d)
-	if err != nil && n == 0 {
-		return nil, fmt.Errorf("log of %s: %w", name, err)
+	out := &Result{Name: name, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
+	if to.store != nil {
+		if err := to.store.publish(ctx, name, d, out); err != nil {
+			return nil, fmt.Errorf("log of %s: %w", name, err)
+		}
 	}
-	for _, a := range append([]string{manifest.Latest}, d.Aliases...) {
-		t.wrote(ctx, name, a, n)
+	if to.wandb != nil {
+		if out.WandB, err = to.wandb.Push(ctx, name, out.Version, d); err != nil && to.store == nil {
+			return nil, fmt.Errorf("log of %s: %w", name, err)
+		} else if err != nil {
+			out.undone(fmt.Errorf("not logged to W&B (artifactfs push %s:v%d does it): %w", name, out.Version, err))
+		}
 	}
-	out := &Result{Name: name, Version: n, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
-	if err != nil { // as an error it would have the version logged again
-		out.Warning = err.Error()
-		t.opt.Log.Warn("logged, but not all that was to follow", "artifact", name, "version", n, "err", err)
+	if out.Warning != "" {
+		t.opt.Log.Warn("logged, but not all that was to follow", "artifact", name, "version", out.Version, "err", out.Warning)
 	}
-	if first, err := t.isFirst(ctx, name, n); err == nil && first {
-		out.New, out.Near = true, t.near(ctx, name)
-	}
-	if rec, err := t.src.Manifest(ctx, name, n); err == nil {
-		out.Manifest = rec.Dir + "/manifest.json"
-		out.Path = rec.Manifest.Path
-	}
-	t.opt.Log.Info("published", "artifact", name, "version", n, "path", out.Path, "new", out.New)
+	t.opt.Log.Info("published", "artifact", name, "version", out.Version, "path", out.Path, "new", out.New, "wandb", out.WandB != nil)
 	return out, nil
+}
+
+// undone notes what was to follow a log: as an error it would have the version
+// logged again.
+func (r *Result) undone(err error) {
+	if r.Warning != "" {
+		r.Warning += "; "
+	}
+	r.Warning += err.Error()
 }
 
 // checkLog refuses what no store would take.
@@ -94,17 +102,6 @@ func checkLog(name string, req *manifest.Request) error {
 		if err := manifest.CheckAlias(a); err != nil {
 			return fmt.Errorf("log of %s: %w", name, err)
 		}
-	}
-	if req.Backends == nil {
-		return nil
-	}
-	for _, b := range req.Backends {
-		if b != "manifest" {
-			return fmt.Errorf("log of %s: backend %q is not active; manifest is: %w", name, b, syscall.EOPNOTSUPP)
-		}
-	}
-	if len(req.Backends) == 0 {
-		return fmt.Errorf("log of %s: backends is empty, so there is nothing to log to: %w", name, fs.ErrInvalid)
 	}
 	return nil
 }
@@ -240,7 +237,7 @@ func (t *Tree) logMounted(ctx context.Context, r *manifest.Request, in string) e
 	}
 	switch n := e.Node.(type) {
 	case *versionDir:
-		if v, err = t.withBase(ctx, n.name, n.n); err != nil {
+		if v, err = n.t.withBase(ctx, n.name, n.n); err != nil {
 			return err
 		}
 		r.Path = v.Base
@@ -256,7 +253,8 @@ func (t *Tree) logMounted(ctx context.Context, r *manifest.Request, in string) e
 	if v == nil {
 		return fmt.Errorf("%s in the mount is no data, and no version would hold it: %w", in, syscall.ELOOP)
 	}
-	if !slices.Contains(r.Used, v.String()) {
+	// A number that is not the tree's would be read as another version.
+	if numbered, _ := t.sideOf(v).numbers(ctx, v.Name); numbered && !slices.Contains(r.Used, v.String()) {
 		r.Used = append(slices.Clone(r.Used), v.String())
 	}
 	return nil

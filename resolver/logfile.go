@@ -23,7 +23,7 @@ type logFile struct {
 var _ Control = (*logFile)(nil)
 
 func (f *logFile) Stat(ctx context.Context) (Entry, error) {
-	last := f.t.logs.last(f.name, ownerOf(ctx).uid)
+	last := f.last(ctx)
 	return f.t.controlEntry(f, logPath+"/"+f.name, len(last)), nil
 }
 
@@ -35,7 +35,7 @@ func (f *logFile) Open(ctx context.Context, flags int) (Handle, error) {
 			limit:   manifest.MaxRequest,
 			appends: flags&syscall.O_APPEND != 0,
 			whole:   new(braces).whole,
-			content: f.t.logs.last(f.name, uid),
+			content: f.last(ctx),
 		},
 	}
 	h.commit = func(ctx context.Context, text []byte, last bool) ([]byte, error) {
@@ -51,6 +51,29 @@ func (f *logFile) Open(ctx context.Context, flags int) (Handle, error) {
 	}
 	f.t.logs.opened(f.name, 1)
 	return h, nil
+}
+
+// last is the outcome of the caller's last log, with what has become of it in W&B
+// since.
+func (f *logFile) last(ctx context.Context) []byte {
+	text := f.t.logs.last(f.name, ownerOf(ctx).uid)
+	if f.t.opt.Pusher == nil || text == nil {
+		return text
+	}
+	var r Result
+	if json.Unmarshal(text, &r) != nil || r.WandB == nil {
+		return text
+	}
+	p, err := f.t.opt.Pusher.Pushed(ctx, r.WandB.ID)
+	if err != nil {
+		return text
+	}
+	r.WandB = p
+	now, err := json.MarshalIndent(&r, "", "  ")
+	if err != nil {
+		return text
+	}
+	return append(now, '\n')
 }
 
 // logHandle is an open control file; while it is, its name is found.

@@ -212,11 +212,8 @@ func (d *recordDir) files(ctx context.Context) ([]Entry, []string, error) {
 	if v.Record.RawMeta != nil {
 		add(metadataFile, v.Record.RawMeta)
 	}
-	// vN, NAME's components, .manifest: as many steps up to the root.
-	target := strings.Repeat("../", strings.Count(d.path(), "/")) + d.key()
-	names = append(names, dataLink)
-	entries = append(entries, d.t.linkEntry(constLink(target), d.path()+"/"+dataLink, len(target)))
-	return entries, names, nil
+	data, err := d.t.dataEntry(ctx, d.path(), d.name, d.n)
+	return append(entries, data), append(names, dataLink), err
 }
 
 func (d *recordDir) Lookup(ctx context.Context, name string) (Entry, error) {

@@ -118,7 +118,7 @@ func (d *manifestDir) Rename(ctx context.Context, old string, to Mutable, name s
 		text = x.bytes()
 	} else if l, err := d.t.versions(ctx, d.name); err != nil {
 		return err
-	} else if n, ok := aliasIn(l, old); ok && old != manifest.Latest {
+	} else if n, ok := l.Alias(old); ok && old != manifest.Latest {
 		text = []byte(manifest.Version(n).String())
 	} else {
 		return fmt.Errorf("rename of .manifest/%s: %w", d.full(old), syscall.EROFS)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"slices"
 	"syscall"
 
@@ -123,26 +125,31 @@ func canonical(s string) (int, bool) {
 }
 
 // aliasIn returns the version that latest or an alias names.
-func aliasIn(l *manifest.Listing, alias string) (int, bool) {
+func aliasIn(l *manifest.Listing, alias string) (to manifest.Target, ok bool) {
 	if l == nil {
-		return 0, false
+		return to, false
 	}
-	return l.Alias(alias)
+	if to.Version, ok = l.Alias(alias); !ok {
+		to, ok = l.Foreign[alias]
+	}
+	return to, ok
 }
 
 // aliases returns the names of all aliases, latest among them, sorted.
 func aliases(l *manifest.Listing) []string {
 	var list []string
-	if _, ok := l.Alias(manifest.Latest); ok {
+	if _, ok := aliasIn(l, manifest.Latest); ok {
 		list = append(list, manifest.Latest)
 	}
-	for a := range l.Aliases {
-		if manifest.CheckAlias(a) == nil {
-			list = append(list, a)
+	for _, names := range []iter.Seq[string]{maps.Keys(l.Aliases), maps.Keys(l.Foreign)} {
+		for a := range names {
+			if manifest.CheckAlias(a) == nil {
+				list = append(list, a)
+			}
 		}
 	}
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // aliasLink is latest or another alias. The kernel asks it at every use.
@@ -154,45 +161,48 @@ type aliasLink struct {
 var _ Link = (*aliasLink)(nil)
 
 func (t *Tree) aliasEntry(l *manifest.Listing, name, alias string) Entry {
-	n, _ := aliasIn(l, alias)
-	return t.linkOf(name, alias, n)
+	to, _ := aliasIn(l, alias)
+	return t.linkOf(name, alias, to)
 }
 
-func (t *Tree) linkOf(name, alias string, n int) Entry {
-	return t.linkEntry(&aliasLink{t, name, alias}, "/"+name+"/"+alias, len(manifest.Version(n).String()))
+func (t *Tree) linkOf(name, alias string, to manifest.Target) Entry {
+	return t.linkEntry(&aliasLink{t, name, alias}, t.at(name)+"/"+alias, len(targetText(name, to)))
 }
 
 // Stat is asked for as the caller: one job's link may have another length than the
 // next one's. A lookup says only how long it is for those in no job.
 func (a *aliasLink) Stat(ctx context.Context) (Entry, error) {
-	n, err := a.version(ctx, false)
-	return a.t.linkOf(a.name, a.alias, n), err
+	to, err := a.version(ctx, false)
+	return a.t.linkOf(a.name, a.alias, to), err
 }
 
 func (a *aliasLink) Readlink(ctx context.Context) (string, error) {
-	n, err := a.version(ctx, true)
+	to, err := a.version(ctx, true)
 	if err != nil {
 		return "", err
 	}
-	return manifest.Version(n).String(), nil
+	return targetText(a.name, to), nil
 }
 
-func (a *aliasLink) version(ctx context.Context, pin bool) (int, error) {
+func (a *aliasLink) version(ctx context.Context, pin bool) (manifest.Target, error) {
 	l, err := a.t.versions(ctx, a.name)
 	if err != nil {
-		return 0, err
+		return manifest.Target{}, err
 	}
-	n, ok, err := a.t.alias(ctx, l, a.name, a.alias, pin)
+	to, ok, err := a.t.alias(ctx, l, a.name, a.alias, pin)
 	if err == nil && !ok {
 		err = a.t.noVersion(a.name, a.alias, l)
 	}
-	return n, err
+	return to, err
 }
 
 // noVersion says what there is instead.
 func (t *Tree) noVersion(name, version string, l *manifest.Listing) error {
 	if l == nil {
 		return fmt.Errorf("no artifact %s/%s: %w", name, version, fs.ErrNotExist)
+	}
+	if l.Silent != nil {
+		return fmt.Errorf("whether %s has a version or alias %q cannot be said: %w", name, version, l.Silent)
 	}
 	if v, ok := manifest.ParseVersion(version); ok && v.String() != version {
 		return fmt.Errorf("%s has no %q; the tree spells it %s: %w", name, version, v, fs.ErrNotExist)

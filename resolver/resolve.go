@@ -32,22 +32,29 @@ func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) 
 
 // empty reports whether nothing was ever logged: a directory that only leads to
 // artifacts, or was made and left.
-func empty(l *manifest.Listing) bool { return len(l.Claimed) == 0 && len(l.Versions) == 0 }
+func empty(l *manifest.Listing) bool {
+	return len(l.Claimed) == 0 && len(l.Versions) == 0 && len(l.Foreign) == 0
+}
 
 func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.Ref) (*Version, error) {
-	n, ok := 0, false
+	var to manifest.Target
+	ok := true
 	if v, number := ref.Number(); number {
-		n, ok = int(v), true
+		to.Version = int(v)
 	} else {
 		var err error
-		if n, ok, err = t.alias(ctx, l, ref.Name, ref.Version, true); err != nil {
+		if to, ok, err = t.alias(ctx, l, ref.Name, ref.Version, true); err != nil {
 			return nil, err
 		}
 	}
 	if !ok {
 		return nil, t.noVersion(ref.Name, ref.Version, l)
 	}
-	found, err := t.version(ctx, ref.Name, n)
+	s, err := t.side(to.In)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref, err)
+	}
+	found, err := s.version(ctx, ref.Name, to.Version)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, t.noVersion(ref.Name, ref.Version, l)
 	} else if err != nil {
@@ -57,7 +64,7 @@ func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.
 	if l.Warning != "" {
 		v.Warnings = append(v.Warnings, l.Warning)
 	}
-	if slices.Contains(l.Retired, n) {
+	if to.In == t.in && slices.Contains(l.Retired, to.Version) {
 		v.Warnings = append(v.Warnings, t.retired(ctx, &v))
 	}
 	return &v, nil
@@ -75,7 +82,11 @@ func (t *Tree) retired(ctx context.Context, v *Version) string {
 
 // Data returns v with its Base, the real directory that NAME/vN shows.
 func (t *Tree) Data(ctx context.Context, v *Version) (*Version, error) {
-	return t.withBase(ctx, v.Name, v.N)
+	s, err := t.side(v.in)
+	if err != nil {
+		return nil, err
+	}
+	return s.withBase(ctx, v.Name, v.N)
 }
 
 // noName says which store was asked and which name is near.

@@ -31,6 +31,9 @@ func (t *Tree) view(name string) (Entry, error) {
 	case ".log":
 		return t.dirEntry(&logDir{t: t}, path, long), nil
 	case ".manifest":
+		if t.manifest != nil {
+			t = t.manifest
+		}
 		return t.dirEntry(&manifestDir{t: t}, path, long), nil
 	case ".fields":
 		return t.dirEntry(&fieldsDir{t: t}, path, long), nil
@@ -42,7 +45,10 @@ func (t *Tree) view(name string) (Entry, error) {
 		}
 		return t.dirEntry(snapshotsDir{t}, path, long), nil
 	case ".wandb":
-		return Entry{}, fmt.Errorf("%s is not in this release; it has .log, .manifest, .fields, .snapshot and .artifactfs: %w", name, fs.ErrNotExist)
+		if t.wandb == nil {
+			return Entry{}, fmt.Errorf(".wandb: W&B is switched off (artifacts.wandb): %w", fs.ErrNotExist)
+		}
+		return t.dirEntry(&wandbDir{t: t.wandb}, path, long), nil
 	}
 	return Entry{}, fmt.Errorf("%s: no artifact's name starts with a dot, and no view has this name: %w", name, fs.ErrNotExist)
 }

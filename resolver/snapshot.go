@@ -63,45 +63,45 @@ func (t *Tree) snapshotOf(ctx context.Context) string {
 // alias returns the version that latest or an alias is for the caller. With pin,
 // a job that resolves it for the first time goes on seeing it; without, one only
 // looks.
-func (t *Tree) alias(ctx context.Context, l *manifest.Listing, name, alias string, pin bool) (int, bool, error) {
-	n, ok := aliasIn(l, alias)
+func (t *Tree) alias(ctx context.Context, l *manifest.Listing, name, alias string, pin bool) (manifest.Target, bool, error) {
+	to, ok := aliasIn(l, alias)
 	id := t.snapshotOf(ctx)
 	if id == "" || alias != manifest.Latest && manifest.CheckAlias(alias) != nil {
-		return n, ok, nil
+		return to, ok, nil
 	}
-	return t.frozen(ctx, pinKey{id, name, alias}, n, ok && pin, ok)
+	return t.frozen(ctx, pinKey{id, t.pinned(name), alias}, to, ok && pin, ok)
 }
 
-// frozen returns what a snapshot has for an alias; if that is nothing, n, which
+// frozen returns what a snapshot has for an alias; if that is nothing, to, which
 // with pin it has from then on.
-func (t *Tree) frozen(ctx context.Context, k pinKey, n int, pin, ok bool) (int, bool, error) {
-	s := &t.snap
+func (t *Tree) frozen(ctx context.Context, k pinKey, to manifest.Target, pin, ok bool) (manifest.Target, bool, error) {
+	s := t.snap
 	s.mu.Lock()
 	old, known := s.known.Get(k)
 	moves := s.moves
 	s.mu.Unlock()
 	if known && t.opt.Now().Sub(old.at) < recheck {
-		return old.pin.Version, true, nil
+		return old.pin.Target, true, nil
 	}
 	p, err := t.readPin(ctx, k)
 	switch {
 	case err == nil:
 		s.remember(k, knownPin{p, t.opt.Now(), false}, moves)
-		return p.Version, true, nil
+		return p.Target, true, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		if known {
-			return old.pin.Version, true, nil
+			return old.pin.Target, true, nil
 		}
-		return 0, false, err
+		return to, false, err
 	case known && old.here:
-		return old.pin.Version, true, nil
+		return old.pin.Target, true, nil
 	case known:
 		s.forget(k) // artifactfs snapshot rm
 	}
 	if !pin {
-		return n, ok, nil
+		return to, ok, nil
 	}
-	return t.pin(ctx, k, n, moves)
+	return t.pin(ctx, k, to, moves)
 }
 
 // readPin looks in each place: fs.ErrNotExist if none has it.
@@ -132,37 +132,37 @@ func unreachable(err error) bool {
 	return false
 }
 
-// pin makes n what the snapshot has, unless another process of the job is faster.
-func (t *Tree) pin(ctx context.Context, k pinKey, n int, moves uint64) (int, bool, error) {
+// pin makes to what the snapshot has, unless another process of the job is faster.
+func (t *Tree) pin(ctx context.Context, k pinKey, to manifest.Target, moves uint64) (manifest.Target, bool, error) {
 	for _, place := range t.opt.Pins {
-		p, err := place.Pin(ctx, k.id, k.name, k.alias, n)
+		p, err := place.Pin(ctx, k.id, k.name, k.alias, to)
 		if err == nil {
 			t.snap.remember(k, knownPin{p, t.opt.Now(), false}, moves)
-			return p.Version, true, nil
+			return p.Target, true, nil
 		}
 		if unreachable(err) {
-			return 0, false, fmt.Errorf("pin %s of %s for job %s: %w", k.alias, k.name, k.id, err)
+			return to, false, fmt.Errorf("pin %s of %s for job %s: %w", k.alias, k.name, k.id, err)
 		}
 		t.refuse(k.id, err)
 	}
-	s := &t.snap
+	s := t.snap
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first, ok := s.known.Get(k); ok && first.here {
-		return first.pin.Version, true, nil
+		return first.pin.Target, true, nil
 	}
-	s.known.Add(k, t.inMemory(k, n))
-	return n, true, nil
+	s.known.Add(k, t.inMemory(k, to))
+	return to, true, nil
 }
 
-func (t *Tree) inMemory(k pinKey, n int) knownPin {
+func (t *Tree) inMemory(k pinKey, to manifest.Target) knownPin {
 	now := t.opt.Now()
-	return knownPin{&manifest.Pin{ID: k.id, Name: k.name, Alias: k.alias, Version: n, Since: now, Used: now, Where: here}, now, true}
+	return knownPin{&manifest.Pin{ID: k.id, Name: k.name, Alias: k.alias, Target: to, Since: now, Used: now, Where: here}, now, true}
 }
 
 // refuse notes, and says once, that a place does not take a snapshot's pins.
 func (t *Tree) refuse(id string, err error) {
-	s := &t.snap
+	s := t.snap
 	s.mu.Lock()
 	before, _ := s.refused.Get(id)
 	s.refused.Add(id, err.Error())
@@ -186,25 +186,25 @@ func (s *snapshots) forget(k pinKey) {
 	s.known.Remove(k)
 }
 
-// wrote moves the caller's own pin after it has made n what alias names, so that a
+// wrote moves the caller's own pin after it has made to what alias names, so that a
 // job reads what it wrote. latest is pinned by that, and moves forward only; other
 // aliases move if they are pinned. The version is logged whatever becomes of this.
-func (t *Tree) wrote(ctx context.Context, name, alias string, n int) {
+func (t *Tree) wrote(ctx context.Context, name, alias string, to manifest.Target) {
 	id := t.snapshotOf(ctx)
 	if id == "" {
 		return
 	}
-	k := pinKey{id, name, alias}
+	k := pinKey{id, t.pinned(name), alias}
 	latest := alias == manifest.Latest
 	if !latest {
-		if _, ok, err := t.frozen(ctx, k, 0, false, false); err == nil && !ok {
+		if _, ok, err := t.frozen(ctx, k, to, false, false); err == nil && !ok {
 			return
 		}
 	}
-	s := &t.snap
+	s := t.snap
 	moved := false
 	for _, place := range t.opt.Pins {
-		err := place.Move(ctx, id, name, alias, n, latest)
+		err := place.Move(ctx, id, k.name, alias, to, latest)
 		if moved = err == nil; moved {
 			break
 		}
@@ -217,7 +217,7 @@ func (t *Tree) wrote(ctx context.Context, name, alias string, n int) {
 	switch {
 	case moved:
 		s.known.Remove(k)
-	case !known || !latest || n > old.pin.Version:
-		s.known.Add(k, t.inMemory(k, n))
+	case !known || !latest || to.In != old.pin.In || to.Version > old.pin.Version:
+		s.known.Add(k, t.inMemory(k, to))
 	}
 }

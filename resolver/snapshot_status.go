@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,8 +43,8 @@ func (t *Tree) Snapshot(ctx context.Context) *Snapshot {
 	for _, p := range pins {
 		a := PinnedAlias{Pin: *p, Newest: manifest.NoVersion}
 		if l, err := t.versions(ctx, p.Name); err == nil {
-			if n, ok := l.Alias(p.Alias); ok {
-				a.Newest = n
+			if to, ok := aliasIn(l, p.Alias); ok && to.In == p.In {
+				a.Newest = to.Version
 			}
 		}
 		s.Pins = append(s.Pins, a)
@@ -116,13 +117,21 @@ func (t *Tree) Frozen(ctx context.Context, name string, l *manifest.Listing) *ma
 		return l
 	}
 	out := *l
-	out.Aliases = make(map[string]int)
-	for a, n := range l.Aliases {
-		out.Aliases[a] = n
-	}
+	out.Aliases, out.Foreign = make(map[string]int), make(map[string]manifest.Target)
+	maps.Copy(out.Aliases, l.Aliases)
+	maps.Copy(out.Foreign, l.Foreign)
 	for _, p := range pins {
+		if p.Name != name {
+			continue
+		}
+		delete(out.Foreign, p.Alias)
 		switch {
-		case p.Name != name:
+		case p.In != t.in:
+			delete(out.Aliases, p.Alias)
+			if p.Alias == manifest.Latest {
+				out.Latest = manifest.NoVersion
+			}
+			out.Foreign[p.Alias] = p.Target
 		case p.Alias == manifest.Latest:
 			out.Latest = p.Version
 		default:

@@ -164,11 +164,11 @@ func (p *brokenPins) Pinned(context.Context, string, string, string) (*manifest.
 	p.calls++
 	return nil, p.err
 }
-func (p *brokenPins) Pin(context.Context, string, string, string, int) (*manifest.Pin, error) {
+func (p *brokenPins) Pin(context.Context, string, string, string, manifest.Target) (*manifest.Pin, error) {
 	p.calls++
 	return nil, p.err
 }
-func (p *brokenPins) Move(context.Context, string, string, string, int, bool) error {
+func (p *brokenPins) Move(context.Context, string, string, string, manifest.Target, bool) error {
 	p.calls++
 	return p.err
 }

@@ -129,39 +129,46 @@ type frozenLink struct {
 var _ Link = (*frozenLink)(nil)
 
 // version returns what the alias is in the snapshot.
-func (f *frozenLink) version(ctx context.Context, pin bool) (int, error) {
+func (f *frozenLink) version(ctx context.Context, pin bool) (to manifest.Target, err error) {
 	t, d := f.d.t, f.d
-	var n int
 	own, ok := d.id == t.snapshotOf(ctx), false
 	if own {
 		l, err := t.versions(ctx, d.name)
 		if err != nil {
-			return 0, err
+			return to, err
 		}
-		if n, ok, err = t.alias(ctx, l, d.name, f.alias, pin); err != nil {
-			return 0, err
+		if to, ok, err = t.alias(ctx, l, d.name, f.alias, pin); err != nil {
+			return to, err
 		}
 	} else {
 		p, err := t.readPin(ctx, pinKey{d.id, d.name, f.alias})
 		if err == nil {
-			return p.Version, nil
+			return p.Target, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return 0, err
+			return to, err
 		}
 	}
 	if !ok {
-		return 0, fmt.Errorf("job %s has not resolved %s of %s: %w", d.id, f.alias, d.name, fs.ErrNotExist)
+		return to, fmt.Errorf("job %s has not resolved %s of %s: %w", d.id, f.alias, d.name, fs.ErrNotExist)
 	}
-	return n, nil
+	return to, nil
 }
 
 func (f *frozenLink) Readlink(ctx context.Context) (string, error) {
-	n, err := f.version(ctx, true)
-	return manifest.Version(n).String(), err
+	to, err := f.version(ctx, true)
+	return f.text(to), err
 }
 
 // Stat is asked for as the caller: others are given other versions.
 func (f *frozenLink) Stat(ctx context.Context) (Entry, error) {
-	n, err := f.version(ctx, false)
-	return f.d.t.linkEntry(f, f.d.path()+"/"+f.alias, len(manifest.Version(n).String())), err
+	to, err := f.version(ctx, false)
+	return f.d.t.linkEntry(f, f.d.path()+"/"+f.alias, len(f.text(to))), err
+}
+
+// text is what the link holds: versions of the tree are links beside it.
+func (f *frozenLink) text(to manifest.Target) string {
+	if to.In == "" {
+		return manifest.Version(to.Version).String()
+	}
+	return strings.Repeat("../", strings.Count(f.d.path(), "/")) + placeOf(to.In, f.d.name, to.Version)
 }

@@ -41,6 +41,13 @@ type Filer interface {
 	Files(ctx context.Context, name string, version int) (store.Files, error)
 }
 
+// Describer is a Source that knows more of a version than its record holds.
+type Describer interface {
+	// Describe returns all that it knows, by names of its own; fs.ErrNotExist if there
+	// is no such version.
+	Describe(ctx context.Context, name string, version int) (manifest.Object, error)
+}
+
 // Pusher logs versions to W&B in the background, however often that has to be tried.
 type Pusher interface {
 	// Push takes a draft. When it returns without an error the draft is on disk, and is
@@ -93,10 +100,10 @@ type Retirer interface {
 type Pinner interface {
 	// Pinned returns a pin; fs.ErrNotExist if there is none.
 	Pinned(ctx context.Context, id, name, alias string) (*manifest.Pin, error)
-	// Pin pins version unless there is a pin, and returns the one there is then.
-	Pin(ctx context.Context, id, name, alias string, version int) (*manifest.Pin, error)
-	// Move pins version in place of what was pinned, with forward only of a lower one.
-	Move(ctx context.Context, id, name, alias string, version int, forward bool) error
+	// Pin pins to unless there is a pin, and returns the one there is then.
+	Pin(ctx context.Context, id, name, alias string, to manifest.Target) (*manifest.Pin, error)
+	// Move pins to in place of what was pinned, with forward only of a lower one.
+	Move(ctx context.Context, id, name, alias string, to manifest.Target, forward bool) error
 }
 
 // SnapshotLister is a Pinner that knows what it has, as far as the caller may.

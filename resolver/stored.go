@@ -21,6 +21,7 @@ type storedDir struct {
 	v     *Version
 	files store.Files
 	path  string // below the version's root, "" is that
+	under string // the place where it is shown, if that is not the version itself
 }
 
 var (
@@ -52,9 +53,11 @@ func (t *Tree) stored(ctx context.Context, name string, n int) (shownDir, error)
 	return &storedDir{t: t, v: v.kept(), files: files}, nil
 }
 
-func (d *storedDir) Which() (string, int) { return d.v.Name, d.v.N }
+func (d *storedDir) Which() (string, int) { return d.v.Which() }
 
-func (d *storedDir) key(path string) string { return d.v.key() + "\x00stored\x00" + path }
+func (d *storedDir) key(path string) string {
+	return d.v.key() + "\x00stored\x00" + d.under + "\x00" + path
+}
 
 func (d *storedDir) Stat(ctx context.Context) (Entry, error) {
 	f, err := d.files.Stat(ctx, d.path)
@@ -84,7 +87,7 @@ func (d *storedDir) entry(f store.File, path string) Entry {
 	}
 	e := Entry{Attr: a, Key: d.key(path), Valid: d.valid()}
 	if f.Dir {
-		e.Node = &storedDir{d.t, d.v, d.files, path}
+		e.Node = &storedDir{d.t, d.v, d.files, path, d.under}
 	} else {
 		e.Node = &storedFile{d.v, f.Object, a}
 	}
@@ -192,7 +195,7 @@ var _ Stored = (*storedFile)(nil)
 
 func (f *storedFile) Object() store.Object { return f.obj }
 func (f *storedFile) Version() *Version    { return f.v }
-func (f *storedFile) Which() (string, int) { return f.v.Name, f.v.N }
+func (f *storedFile) Which() (string, int) { return f.v.Which() }
 
 func (f *storedFile) Access(ctx context.Context, mask uint32) error {
 	return mayRead(ctx, f.v, "a file", f.attr, mask)

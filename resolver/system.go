@@ -73,7 +73,11 @@ func (c configText) Read(context.Context) ([]byte, error) {
 // Refresh forgets what is cached: where versions' data lies, and what the source
 // remembers.
 func (t *Tree) Refresh() {
-	t.shown.Purge()
+	for _, s := range []*Tree{t, t.manifest, t.wandb} {
+		if s != nil {
+			s.shown.Purge()
+		}
+	}
 	if r, ok := t.src.(Refresher); ok {
 		r.Refresh("")
 	}
@@ -85,8 +89,10 @@ const keptShown = shownVersions / 8
 // Trim gives memory back: it is for when nothing is asked for, and costs whoever
 // comes next a look at the store.
 func (t *Tree) Trim() {
-	for t.shown.Len() > keptShown {
-		t.shown.RemoveOldest()
+	for _, s := range []*Tree{t, t.manifest, t.wandb} {
+		for s != nil && s.shown.Len() > keptShown {
+			s.shown.RemoveOldest()
+		}
 	}
 	if s, ok := t.src.(Trimmer); ok {
 		s.Trim()

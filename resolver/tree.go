@@ -47,6 +47,9 @@ type Options struct {
 	// May be nil.
 	Logged func(took time.Duration, err error)
 
+	// Pusher logs to W&B what is logged; nil: W&B is off.
+	Pusher Pusher
+
 	// Job returns the snapshot's id of the job that the caller belongs to, "" if it
 	// is in none, and false if that cannot be seen. Nil: nobody's aliases are pinned.
 	Job func(ctx context.Context) (id string, seen bool)
@@ -70,7 +73,11 @@ type Tree struct {
 	lost   missing
 	drafts drafts
 	logs   logs
-	snap   snapshots
+	snap   *snapshots
+
+	in              manifest.Numbering // of a side: whose numbers they are
+	main            *Tree              // of a side: the tree
+	manifest, wandb *Tree              // the sides; nil where there is none
 
 	refreshes seldom
 }
@@ -78,7 +85,7 @@ type Tree struct {
 // New returns the tree of src, which may be nil only where Options.Disabled is
 // set. Nil options are fine.
 func New(src Source, o *Options) *Tree {
-	t := &Tree{src: src}
+	t := &Tree{src: src, snap: &snapshots{}}
 	if o != nil {
 		t.opt = *o
 	}
@@ -94,6 +101,14 @@ func New(src Source, o *Options) *Tree {
 	t.start = t.opt.Now()
 	t.shown, _ = lru.New[string, *Version](shownVersions)
 	t.files, _ = lru.New[string, string](shownVersions)
+	if u, ok := src.(*Union); ok {
+		if u.manifest != nil {
+			t.manifest = t.newSide(u.manifest, manifest.ByManifest)
+		}
+		if u.wandb != nil {
+			t.wandb = t.newSide(u.wandb, manifest.ByWandB)
+		}
+	}
 	return t
 }
 

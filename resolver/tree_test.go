@@ -24,7 +24,7 @@ func TestRootShowsArtifactsOnly(t *testing.T) {
 			t.Errorf("%s is no directory", view)
 		}
 	}
-	s.wantNone(".wandb", fs.ErrNotExist, "not in this release")
+	s.wantNone(".wandb", fs.ErrNotExist, "switched off")
 	s.wantNone(".snapshot", fs.ErrNotExist, "switched off")
 	s.wantNone(".git", fs.ErrNotExist)
 	s.wantNone("nothing", fs.ErrNotExist)

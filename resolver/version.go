@@ -30,15 +30,24 @@ type Version struct {
 
 	light bool // Record lacks what its data does not depend on
 
+	in manifest.Numbering // whose number N is, where that is not the one that numbers the tree
+
 	iter string    // the iteration directory that is shown of a checkpoint
 	at   time.Time // when the record was read
 }
 
 func (v *Version) String() string { return v.Name + ":" + manifest.Version(v.N).String() }
 
+// Target is what an alias holds that names this version.
+func (v *Version) Target() manifest.Target { return manifest.Target{Version: v.N, In: v.in} }
+
+// Which returns what a version is accounted by: its name, below the view if its number
+// is not the tree's.
+func (v *Version) Which() (string, int) { return whose(v.in, v.Name), v.N }
+
 // key is the version's part of an entry's identity. Two versions over one
 // directory must not share inodes, or an open directory jumps between them.
-func (v *Version) key() string { return v.Name + "/" + manifest.Version(v.N).String() }
+func (v *Version) key() string { return placeOf(v.in, v.Name, v.N) }
 
 // recheck is how long a record is taken for the same without asking the source.
 const recheck = time.Second
@@ -48,7 +57,7 @@ func (t *Tree) version(ctx context.Context, name string, n int) (*Version, error
 	if err := t.disabled(); err != nil {
 		return nil, err
 	}
-	v := &Version{Name: name, N: n}
+	v := &Version{Name: name, N: n, in: t.in}
 	old, ok := t.shown.Get(v.key())
 	now := t.opt.Now()
 	if ok && !old.light && now.Sub(old.at) < recheck && old.public && t.publicVersion(ctx, name, n) {
@@ -129,11 +138,10 @@ var (
 	_ Accesser = (*versionDir)(nil)
 )
 
-func (d *versionDir) Which() (string, int) { return d.name, d.n }
+func (d *versionDir) Which() (string, int) { return whose(d.t.in, d.name), d.n }
 
 func (d *versionDir) Stat(ctx context.Context) (Entry, error) {
-	path := "/" + d.name + "/" + manifest.Version(d.n).String()
-	return d.t.dirEntry(d, path, d.t.kept(ctx, d.name)), nil
+	return d.t.dirEntry(d, "/"+placeOf(d.t.in, d.name, d.n), d.t.kept(ctx, d.name)), nil
 }
 
 func (d *versionDir) Lookup(ctx context.Context, name string) (Entry, error) {

@@ -68,19 +68,19 @@ func (p *nodePins) Pinned(ctx context.Context, id, name, alias string) (*manifes
 }
 
 // Pin pins a version unless there is a pin, and returns the one there is then.
-func (p *nodePins) Pin(ctx context.Context, id, name, alias string, version int) (*manifest.Pin, error) {
+func (p *nodePins) Pin(ctx context.Context, id, name, alias string, to manifest.Target) (*manifest.Pin, error) {
 	if err := p.prepare(nodePin{id, name, alias}); err != nil {
 		return nil, err
 	}
-	return onNode(p.in.Pin(ctx, id, name, alias, version))
+	return onNode(p.in.Pin(ctx, id, name, alias, to))
 }
 
 // Move pins a version in place of what was pinned.
-func (p *nodePins) Move(ctx context.Context, id, name, alias string, version int, forward bool) error {
+func (p *nodePins) Move(ctx context.Context, id, name, alias string, to manifest.Target, forward bool) error {
 	if err := p.prepare(nodePin{id, name, alias}); err != nil {
 		return err
 	}
-	return p.in.Move(ctx, id, name, alias, version, forward)
+	return p.in.Move(ctx, id, name, alias, to, forward)
 }
 
 // prepare makes the directory, which nobody else may enter, and sees that there is

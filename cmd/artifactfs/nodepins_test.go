@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"artifactfs.dev/artifactfs/manifest"
 )
 
 // One user cannot fill the run directory, also not by way of a daemon that dies, and sees no other job's pins.
@@ -20,10 +22,10 @@ func TestNodePins(t *testing.T) {
 		return openNodePins(dir, "/store", func(context.Context) (string, bool) { return own, true }, slog.Default())
 	}
 	p := open()
-	if _, err := p.Pin(ctx, own, "m", "latest", 1); err != nil {
+	if _, err := p.Pin(ctx, own, "m", "latest", manifest.Target{Version: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if pin, err := p.Pin(ctx, own, "m", "latest", 2); err != nil || pin.Version != 1 || pin.Where != onThisNode {
+	if pin, err := p.Pin(ctx, own, "m", "latest", manifest.Target{Version: 2}); err != nil || pin.Version != 1 || pin.Where != onThisNode {
 		t.Errorf("the second: %+v, %v", pin, err)
 	}
 	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
@@ -39,10 +41,10 @@ func TestNodePins(t *testing.T) {
 	for i := range maxNodePins - 1 {
 		p.count(nodePin{own, fmt.Sprint("n", i), "latest"})
 	}
-	if err := p.Move(ctx, own, "m", "latest", 3, true); err != nil {
+	if err := p.Move(ctx, own, "m", "latest", manifest.Target{Version: 3}, true); err != nil {
 		t.Errorf("one that there is: %v", err)
 	}
-	if _, err := p.Pin(ctx, own, "n", "latest", 1); !errors.Is(err, syscall.EDQUOT) {
+	if _, err := p.Pin(ctx, own, "n", "latest", manifest.Target{Version: 1}); !errors.Is(err, syscall.EDQUOT) {
 		t.Errorf("one more than there may be: %v", err)
 	}
 	if pins, err := p.Pins(ctx, own); err != nil || len(pins) != 1 || pins[0].Where != onThisNode {

@@ -172,7 +172,7 @@ func (a *app) snapshotSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := k.setPin(c.Context(), plain[0], v.Name, alias, v.N); err != nil {
+			if err := k.setPin(c.Context(), plain[0], v.Name, alias, v.Target()); err != nil {
 				return fmt.Errorf("snapshot set %s: %w", plain[0], err)
 			}
 			return a.said(map[string]any{"id": plain[0], "name": v.Name, "alias": alias, "version": v.N},
@@ -220,9 +220,9 @@ func (k *core) pinsOf(ctx context.Context, id string) ([]*manifest.Pin, error) {
 }
 
 // setPin pins in the first place that takes it.
-func (k *core) setPin(ctx context.Context, id, name, alias string, n int) (err error) {
+func (k *core) setPin(ctx context.Context, id, name, alias string, to manifest.Target) (err error) {
 	for _, p := range k.pins {
-		e := p.Move(ctx, id, name, alias, n, false)
+		e := p.Move(ctx, id, name, alias, to, false)
 		if e == nil {
 			return nil
 		}

@@ -1,0 +1,134 @@
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// A tree over two backends has a side for each: the backend alone, under its own
+// numbers, below its view. What a side shows of a version's data is not NAME/vN,
+// unless the tree has that backend's numbers.
+
+// newSide returns the side of one backend.
+func (t *Tree) newSide(src Source, in manifest.Numbering) *Tree {
+	s := &Tree{src: src, opt: t.opt, data: t.data, start: t.start, snap: t.snap, in: in, main: t}
+	s.shown, _ = lru.New[string, *Version](shownVersions)
+	s.files, _ = lru.New[string, string](shownVersions)
+	return s
+}
+
+// side returns the tree in which a target's number is meant.
+func (t *Tree) side(in manifest.Numbering) (*Tree, error) {
+	switch {
+	case in == t.in:
+		return t, nil
+	case in == manifest.ByManifest && t.manifest != nil:
+		return t.manifest, nil
+	case in == manifest.ByWandB && t.wandb != nil:
+		return t.wandb, nil
+	}
+	return nil, fmt.Errorf("%s is switched off, and the version is its own: %w", in, fs.ErrNotExist)
+}
+
+// sideOf returns the tree in which a version's number is meant.
+func (t *Tree) sideOf(v *Version) *Tree {
+	if s, err := t.side(v.in); err == nil {
+		return s
+	}
+	return t
+}
+
+// numbering returns whose numbers NAME/vN are.
+func (t *Tree) numbering(ctx context.Context) (manifest.Numbering, error) {
+	if t.main != nil {
+		t = t.main
+	}
+	if u, ok := t.src.(*Union); ok {
+		return u.Numbering(ctx)
+	}
+	return manifest.ByManifest, nil
+}
+
+// numbers reports whether this side's numbers of a name are those of the tree. W&B has
+// no names with slashes but those of other projects, which are in its view alone.
+func (t *Tree) numbers(ctx context.Context, name string) (bool, error) {
+	if t.main == nil {
+		return true, nil
+	}
+	if strings.Contains(name, "/") {
+		return t.in == manifest.ByManifest, nil
+	}
+	by, err := t.numbering(ctx)
+	return by == t.in, err
+}
+
+// own is a number of this tree or side as an alias of the tree names it.
+func (t *Tree) own(ctx context.Context, name string, n int) manifest.Target {
+	if yes, err := t.numbers(ctx, name); err != nil || !yes {
+		return manifest.Target{Version: n, In: t.in}
+	}
+	return manifest.Target{Version: n}
+}
+
+// at is the path of a name in its view, which entries are identified by.
+func (t *Tree) at(name string) string {
+	if t.in == "" {
+		return "/" + name
+	}
+	return "/." + string(t.in) + "/" + name
+}
+
+// placeOf is where a version's data lies in the tree, below the root.
+func placeOf(in manifest.Numbering, name string, n int) string {
+	place := name + "/" + manifest.Version(n).String()
+	if in == "" {
+		return place
+	}
+	return "." + string(in) + "/" + place + "/" + dataLink
+}
+
+// whose is the name by which the account of lanes and binds has a version.
+func whose(in manifest.Numbering, name string) string {
+	if in == "" {
+		return name
+	}
+	return "." + string(in) + "/" + name
+}
+
+// targetText is what a link to a target holds that lies in the directory of name.
+func targetText(name string, to manifest.Target) string {
+	if to.In == "" {
+		return manifest.Version(to.Version).String()
+	}
+	return strings.Repeat("../", 1+strings.Count(name, "/")) + placeOf(to.In, name, to.Version)
+}
+
+// pinned is the name under which jobs' pins of an artifact's aliases are kept: those
+// of W&B's view are no others' than its own.
+func (t *Tree) pinned(name string) string {
+	if t.in == manifest.ByWandB {
+		return string(t.in) + ":" + name
+	}
+	return name
+}
+
+// dataEntry is data in the version's directory of a view: a link to NAME/vN if the
+// tree has the view's numbers, and else the data itself.
+func (t *Tree) dataEntry(ctx context.Context, dir, name string, n int) (Entry, error) {
+	numbers, err := t.numbers(ctx, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	if !numbers {
+		return (&versionDir{t, name, n}).Stat(ctx)
+	}
+	// vN, NAME's components, the view: as many steps up to the root.
+	target := strings.Repeat("../", strings.Count(dir, "/")) + placeOf("", name, n)
+	return t.linkEntry(constLink(target), dir+"/"+dataLink, len(target)), nil
+}
