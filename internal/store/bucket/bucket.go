@@ -28,7 +28,7 @@ type Bucket struct {
 // vendor's client finds them, and uri's parameters go before those.
 func Open(ctx context.Context, uri URI) (*Bucket, error) {
 	open := map[string]func(context.Context, *url.URL) (*blob.Bucket, conditions, error){
-		"s3": openS3, "gs": openGCS, "azblob": openAzure, "mem": openMem,
+		"s3": openS3, "gs": openGCS, "azblob": openAzure, "hf": openHF, "mem": openMem,
 	}[uri.Scheme]
 	if open == nil {
 		return nil, fmt.Errorf("%s: no such kind of store: %w", uri, fs.ErrInvalid)

@@ -6,27 +6,45 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob/hfhubtest"
 )
 
-// open returns an empty bucket: in memory, or a new prefix of the one that
-// ARTIFACTFS_TEST_BUCKET names.
-func open(t *testing.T) *Bucket {
-	t.Helper()
+// stores runs a test on a bucket in memory, or on the one that ARTIFACTFS_TEST_BUCKET
+// names, and on a Hub.
+func stores(t *testing.T, test func(t *testing.T, b *Bucket)) {
 	at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
 	if at == "" {
 		at = "mem://"
 	}
+	scheme, _, _ := strings.Cut(at, ":")
+	t.Run(scheme, func(t *testing.T) { test(t, open(t, at)) })
+	t.Run("hf", func(t *testing.T) {
+		hub := hfhubtest.New(&hfhubtest.Options{PageSize: 3})
+		t.Cleanup(hub.Close)
+		hub.AddUser("me", "hf_me", "org")
+		hub.CreateRepo("datasets", "org/repo", nil)
+		t.Setenv("HF_TOKEN", "hf_me")
+		t.Setenv("HF_HOME", t.TempDir())
+		test(t, open(t, "hf://datasets/org/repo@main/dir?endpoint="+hub.URL))
+	})
+}
+
+// open returns a new prefix of a bucket.
+func open(t *testing.T, at string) *Bucket {
+	t.Helper()
 	u, err := Parse(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Prefix += fmt.Sprintf("%s-%d/", t.Name(), os.Getpid())
+	u.Prefix += fmt.Sprintf("%s-%d/", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid())
 	b, err := Open(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +53,10 @@ func open(t *testing.T) *Bucket {
 	return b
 }
 
-func TestReadWrite(t *testing.T) {
-	b, ctx := open(t), t.Context()
+func TestReadWrite(t *testing.T) { stores(t, testReadWrite) }
+
+func testReadWrite(t *testing.T, b *Bucket) {
+	ctx := t.Context()
 	if _, _, err := b.Read(ctx, "a/x", 10); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("read of nothing: %v, want ErrNotExist", err)
 	}
@@ -73,8 +93,10 @@ func TestReadWrite(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
-	b, ctx := open(t), t.Context()
+func TestList(t *testing.T) { stores(t, testList) }
+
+func testList(t *testing.T, b *Bucket) {
+	ctx := t.Context()
 	for _, key := range []string{"n/v1/manifest.json", "n/v10/manifest.json", "n/v2/manifest.json", "n/latest", "o/x"} {
 		if err := b.Write(ctx, key, []byte("v")); err != nil {
 			t.Fatal(err)
@@ -111,8 +133,10 @@ func TestList(t *testing.T) {
 
 // One of many who create at once wins, whatever they write, and so does one of
 // those who replace the same content.
-func TestRace(t *testing.T) {
-	b, ctx := open(t), t.Context()
+func TestRace(t *testing.T) { stores(t, testRace) }
+
+func testRace(t *testing.T, b *Bucket) {
+	ctx := t.Context()
 	for round := range 20 {
 		key := fmt.Sprintf("k%d", round)
 		race := func(do func(i int) error, loses error) {
@@ -143,8 +167,10 @@ func TestRace(t *testing.T) {
 	}
 }
 
-func TestObject(t *testing.T) {
-	b, ctx := open(t), t.Context()
+func TestObject(t *testing.T) { stores(t, testObject) }
+
+func testObject(t *testing.T, b *Bucket) {
+	ctx := t.Context()
 	if err := b.Write(ctx, "f", []byte("0123456789")); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +198,15 @@ func TestObject(t *testing.T) {
 	if err := b.Write(ctx, "f", []byte("abcdefghij")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.ReadRange(ctx, 0, 4); !errors.Is(err, syscall.EIO) {
+	r, err := o.ReadRange(ctx, 0, 4)
+	if b.Commits() && err == nil { // what was is there as well
+		defer r.Close()
+		if got, err := io.ReadAll(r); err != nil || string(got) != "0123" {
+			t.Errorf("read of what was changed: %q, %v; want 0123", got, err)
+		}
+		return
+	}
+	if !errors.Is(err, syscall.EIO) {
 		t.Errorf("read of what was changed: %v, want EIO", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 // conditions is how one kind of store names the content of an object, and takes a
@@ -134,4 +136,37 @@ var azureConditions = conditions{
 func azureMatch(tag string) *azure.AccessConditions {
 	etag := azcore.ETag(tag)
 	return &azure.AccessConditions{ModifiedAccessConditions: &azure.ModifiedAccessConditions{IfMatch: &etag}}
+}
+
+var hfConditions = conditions{
+	tag: func(r *blob.Reader) string {
+		var e hfblob.Entry
+		r.As(&e)
+		return e.Tag
+	},
+	attr: func(a *blob.Attributes) string {
+		var e hfblob.Entry
+		a.As(&e)
+		return e.Tag
+	},
+	read: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var o *hfblob.ReadOptions
+			if err := must(as(&o)); err != nil {
+				return err
+			}
+			o.Tag = tag
+			return nil
+		}
+	},
+	write: func(tag string) func(func(any) bool) error {
+		return func(as func(any) bool) error {
+			var o *hfblob.WriteOptions
+			if err := must(as(&o)); err != nil {
+				return err
+			}
+			o.Tag = tag
+			return nil
+		}
+	},
 }

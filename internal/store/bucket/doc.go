@@ -1,5 +1,5 @@
 // Package bucket reads and writes object stores by URI: S3 and what speaks its
-// protocol, Google Cloud Storage, Azure Blob Storage.
+// protocol, Google Cloud Storage, Azure Blob Storage, the Hugging Face Hub.
 //
 // It adds to gocloud.dev/blob what a store of records needs and that package has no
 // common word for: the spellings that fsspec takes, endpoints and credentials from

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
 	"google.golang.org/api/googleapi"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 var (
@@ -42,14 +44,20 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
 	status, code := httpStatus(err)
+	kind := gcerrors.Code(err)
+	if kind == gcerrors.Unknown {
+		kind = hfblob.Code(err) // of what did not come by way of gocloud
+	}
 	switch {
-	case gcerrors.Code(err) == gcerrors.FailedPrecondition, code == "ConditionalRequestConflict":
+	case code == "RepoNotFound", code == "RevisionNotFound":
+		return fmt.Errorf("%s: there is no repository %s, or none that this token may see (%s): %w", what, b.uri.Bucket, code, syscall.EIO)
+	case kind == gcerrors.FailedPrecondition, code == "ConditionalRequestConflict":
 		return fmt.Errorf("%s: %w", what, errCondition)
-	case status == http.StatusForbidden, status == http.StatusUnauthorized, gcerrors.Code(err) == gcerrors.PermissionDenied:
+	case status == http.StatusForbidden, status == http.StatusUnauthorized, kind == gcerrors.PermissionDenied:
 		return fmt.Errorf("%s: the store refuses these credentials (%s): %w", what, brief(status, code), fs.ErrPermission)
-	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && gcerrors.Code(err) == gcerrors.NotFound:
+	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && kind == gcerrors.NotFound:
 		return fmt.Errorf("%s: there is no bucket %s, or none that these credentials may see: %w", what, b.uri.Bucket, syscall.EIO)
-	case gcerrors.Code(err) == gcerrors.NotFound && (status == http.StatusNotFound || b.uri.Scheme == "mem"):
+	case kind == gcerrors.NotFound && (status == http.StatusNotFound || b.uri.Scheme == "mem" || b.uri.Scheme == "hf"):
 		return fmt.Errorf("%s: %w", what, fs.ErrNotExist)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%s: the store asks for fewer requests (%s): %w", what, brief(status, code), syscall.EIO)
@@ -77,6 +85,10 @@ func httpStatus(err error) (status int, code string) {
 	var azerr *azcore.ResponseError
 	if errors.As(err, &azerr) {
 		return azerr.StatusCode, azerr.ErrorCode
+	}
+	var hferr *hfblob.Error
+	if errors.As(err, &hferr) {
+		return hferr.Status, hferr.Code
 	}
 	return 0, code
 }

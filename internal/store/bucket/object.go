@@ -51,7 +51,7 @@ func (o *Object) Key() string {
 func (o *Object) Tag() string { return o.tag }
 
 // ReadRange reads from the content that was looked at: EIO once the object has
-// another.
+// another, where the store does not have the one as well.
 func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 	ro := &blob.ReaderOptions{}
 	if o.tag != "" && o.b.rule.read != nil {

@@ -14,6 +14,8 @@ import (
 	"gocloud.dev/blob/memblob"
 	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcp"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 // openS3 opens with what the AWS SDK finds in the environment and its files. Where
@@ -82,6 +84,12 @@ func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error
 }
 
 var _ = azureblob.Scheme // registers azblob
+
+// openHF opens with what huggingface_hub finds in the environment.
+func openHF(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
+	b, err := (&hfblob.URLOpener{}).OpenBucketURL(ctx, u)
+	return b, hfConditions, err
+}
 
 // openMem is for tests: a bucket in memory, which ends with it.
 func openMem(context.Context, *url.URL) (*blob.Bucket, conditions, error) {

@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 // URI is where a bucket and a prefix in it are.
 type URI struct {
-	Scheme string     // s3, gs, azblob or mem, whatever it was spelled
-	Bucket string     // the container, on Azure
+	Scheme string     // s3, gs, azblob, hf or mem, whatever it was spelled
+	Bucket string     // the container, on Azure; [KIND/]NAMESPACE/NAME[@REVISION] on the Hub
 	Prefix string     // "" or ends in a slash
 	Params url.Values // of gocloud's openers: region, endpoint, use_path_style, …
 }
@@ -21,6 +23,7 @@ var schemes = map[string]string{
 	"s3": "s3", "s3a": "s3", "s3n": "s3",
 	"gs": "gs", "gcs": "gs",
 	"azblob": "azblob", "az": "azblob", "abfs": "azblob", "abfss": "azblob", "wasb": "azblob", "wasbs": "azblob",
+	"hf":  "hf",
 	"mem": "mem",
 }
 
@@ -32,17 +35,17 @@ func Is(s string) bool {
 
 // Parse reads SCHEME://BUCKET[/PREFIX][?PARAM=VALUE&…]. The prefix is taken as it is
 // written, without percent-decoding, as fsspec does. On Azure the bucket may also be
-// CONTAINER@ACCOUNT.dfs.core.windows.net. An error satisfies fs.ErrInvalid.
+// CONTAINER@ACCOUNT.dfs.core.windows.net; on the Hugging Face Hub it is the repository,
+// [KIND/]NAMESPACE/NAME[@REVISION]. An error satisfies fs.ErrInvalid.
 func Parse(s string) (URI, error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	u := URI{Scheme: schemes[strings.ToLower(scheme)], Params: url.Values{}}
 	if !ok || u.Scheme == "" {
-		return URI{}, fmt.Errorf("%q names no object store; those are s3://, gs:// and azblob://: %w", s, fs.ErrInvalid)
+		return URI{}, fmt.Errorf("%q names no object store; those are s3://, gs://, azblob:// and hf://: %w", s, fs.ErrInvalid)
 	}
 	rest, query, _ := strings.Cut(rest, "?")
-	u.Bucket, u.Prefix, _ = strings.Cut(rest, "/")
-	if u.Bucket == "" && u.Scheme != "mem" {
-		return URI{}, fmt.Errorf("%q has no bucket: %w", s, fs.ErrInvalid)
+	if err := u.split(rest); err != nil {
+		return URI{}, err
 	}
 	params, err := url.ParseQuery(query)
 	if err != nil {
@@ -56,6 +59,22 @@ func Parse(s string) (URI, error) {
 		u.account()
 	}
 	return u, nil
+}
+
+// split tells the bucket from the prefix.
+func (u *URI) split(s string) error {
+	if u.Scheme == "hf" {
+		repo, err := hfblob.ParseURI("hf://" + s)
+		if err == nil {
+			u.Bucket, u.Prefix = strings.TrimPrefix(repo.Repo().String(), "hf://"), repo.Path
+		}
+		return err
+	}
+	u.Bucket, u.Prefix, _ = strings.Cut(s, "/")
+	if u.Bucket == "" && u.Scheme != "mem" {
+		return fmt.Errorf("%s://%s has no bucket: %w", u.Scheme, s, fs.ErrInvalid)
+	}
+	return nil
 }
 
 // cleanPrefix refuses what an object store takes literally and a person does not.

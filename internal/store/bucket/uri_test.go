@@ -22,6 +22,9 @@ func TestParse(t *testing.T) {
 		{"az://c/p", URI{"azblob", "c", "p/", url.Values{}}, "azblob://c/p"},
 		{"abfss://c@acc.dfs.core.windows.net/p", URI{"azblob", "c", "p/", url.Values{"storage_account": {"acc"}}}, "azblob://c/p"},
 		{"abfs://c@acc.dfs.core.chinacloudapi.cn/", URI{"azblob", "c", "", url.Values{"storage_account": {"acc"}, "domain": {"blob.core.chinacloudapi.cn"}}}, "azblob://c"},
+		{"hf://org/m", URI{"hf", "org/m", "", url.Values{}}, "hf://org/m"},
+		{"hf://datasets/org/d@a%2Fb/p/q?endpoint=http://h", URI{"hf", "datasets/org/d@a%2Fb", "p/q/", url.Values{"endpoint": {"http://h"}}}, "hf://datasets/org/d@a%2Fb/p/q"},
+		{"HF://models/org/m@refs/pr/1/x", URI{"hf", "org/m@refs/pr/1", "x/", url.Values{}}, "hf://org/m@refs/pr/1/x"},
 	} {
 		got, err := Parse(c.in)
 		if err != nil {
@@ -35,7 +38,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s is shown as %s, want %s", c.in, got, c.text)
 		}
 	}
-	for _, in := range []string{"", "/lustre", "s3:/b", "s3://", "s3:///p", "ftp://b/p", "s3://b/a//c", "s3://b/../c", "s3://b/a\x00", "s3://b/p?%zz"} {
+	for _, in := range []string{"", "/lustre", "s3:/b", "s3://", "s3:///p", "ftp://b/p", "s3://b/a//c", "s3://b/../c", "s3://b/a\x00", "s3://b/p?%zz", "hf://gpt2", "hf://dataset/a/b"} {
 		if u, err := Parse(in); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("%q: %+v, %v; want ErrInvalid", in, u, err)
 		}
@@ -43,7 +46,7 @@ func TestParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"s3://b/p?a=b", "abfs://c@a.dfs.core.windows.net/x", "gs://b/..", "az://"} {
+	for _, s := range []string{"s3://b/p?a=b", "abfs://c@a.dfs.core.windows.net/x", "gs://b/..", "az://", "hf://a/b@c%3Fd/e"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

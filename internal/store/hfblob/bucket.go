@@ -52,7 +52,7 @@ func (b *bucket) ErrorAs(err error, i any) bool {
 	return ok && errors.As(err, p)
 }
 
-func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode { return codeOf(err) }
+func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode { return Code(err) }
 
 // as gives an *Entry.
 func (e *Entry) as(i any) bool {

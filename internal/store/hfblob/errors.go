@@ -70,8 +70,8 @@ func errorOf(req *http.Request, res *http.Response) *Error {
 	return e
 }
 
-// codeOf says what an error is to gocloud.
-func codeOf(err error) gcerrors.ErrorCode {
+// Code says what an error is to gocloud.
+func Code(err error) gcerrors.ErrorCode {
 	var e *Error
 	switch {
 	case errors.Is(err, errNotFound):

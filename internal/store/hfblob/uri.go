@@ -103,7 +103,7 @@ func (u URI) Repo() URI {
 	return u
 }
 
-// String returns the URI, with %2F in a revision that would else be cut there.
+// String returns the URI, with escapes in a revision that would else be cut there.
 func (u URI) String() string {
 	s := Scheme + "://"
 	if u.Kind != "models" {
@@ -113,7 +113,7 @@ func (u URI) String() string {
 	if u.Rev != "" {
 		rev := u.Rev
 		if specialRef.FindString(rev) != rev {
-			rev = strings.NewReplacer("%", "%25", "/", "%2F").Replace(rev)
+			rev = strings.NewReplacer("%", "%25", "/", "%2F", "?", "%3F", "#", "%23").Replace(rev)
 		}
 		s += "@" + rev
 	}
