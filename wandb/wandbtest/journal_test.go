@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +22,7 @@ func TestState(t *testing.T) {
 	}
 	defer first.Close()
 	c := client{t, first}
+	first.Advance(24 * time.Hour)
 	c.run("r1")
 	c.log("data", map[string]string{"a": "1", "b": "same"}, "best")
 	id, _ := c.log("data", map[string]string{"a": "2", "b": "same"})
@@ -30,6 +32,8 @@ func TestState(t *testing.T) {
 	if res, err := http.DefaultClient.Do(req); err != nil || res.StatusCode != 200 {
 		t.Fatal(res, err)
 	}
+	made := `{ project(entityName: "team", name: "nemotron") { createdAt artifactCollection(name: "data") { createdAt } } }`
+	times := c.must(made, nil)
 	want := first.Versions("team", "nemotron", "data")
 	first.Close()
 	f, err := os.OpenFile(filepath.Join(opts.State, "journal.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
@@ -44,6 +48,9 @@ func TestState(t *testing.T) {
 		c := client{t, srv}
 		if diff := cmp.Diff(want, srv.Versions("team", "nemotron", "data")); diff != "" {
 			t.Errorf("versions (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(times, c.must(made, nil)); diff != "" {
+			t.Errorf("times (-before +after):\n%s", diff)
 		}
 		if r, err := srv.Run("team", "nemotron", "r1"); err != nil || r.State != "failed" || r.ExitCode != 3 {
 			t.Errorf("run is %+v, %v", r, err)

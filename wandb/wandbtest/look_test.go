@@ -109,10 +109,15 @@ func TestManyFiles(t *testing.T) {
 	if len(seen) != len(files) {
 		t.Errorf("%d files are listed, want %d", len(seen), len(files))
 	}
-	data := c.must(`query($id: ID!, $e: [ArtifactManifestEntryInput!]) { artifact(id: $id) { filesByManifestEntries(entries: $e, storageLayout: "V2", manifestVersion: "1") {
-		edges { node { name directUrl } } } } }`, object{"id": at(c.resolve("data:v0"), "artifact", "id"), "e": []any{object{"name": "d1/f0001", "digest": b64md5([]byte("1"))}}})
+	byEntry := `query($id: ID!, $e: [ArtifactManifestEntryInput!]) { artifact(id: $id) { filesByManifestEntries(entries: $e, storageLayout: "V2", manifestVersion: "1") {
+		edges { node { name directUrl } } } } }`
+	id := at(c.resolve("data:v0"), "artifact", "id")
+	data := c.must(byEntry, object{"id": id, "e": []any{object{"name": "d1/f0001", "digest": b64md5([]byte("1"))}}})
 	if status, body := c.send("GET", at(data, "artifact", "filesByManifestEntries", "edges", 0, "node", "directUrl").(string), nil, ""); status != 200 || body != "1" {
 		t.Errorf("d1/f0001: %d %q", status, body)
+	}
+	if _, errs, status := c.do(byEntry, object{"id": id, "e": []any{object{"name": "d1/f0001", "digest": b64md5([]byte("2"))}}}); status != 404 {
+		t.Errorf("d1/f0001 with another digest: status %d, %q", status, errs)
 	}
 }
 

@@ -1,6 +1,8 @@
 package wandbtest_test
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +66,10 @@ func TestVersions(t *testing.T) {
 	}
 	if n := c.srv.Requests("PUT"); n != 5 { // a, b, manifest; a, manifest: b is stored already
 		t.Errorf("%d uploads, want 5", n)
+	}
+	manifest := at(c.resolve("data:v1"), "artifact", "currentManifest", "file", "directUrl").(string)
+	if _, text := c.send("GET", manifest, nil, ""); !strings.Contains(text, `"birthArtifactID":"`+first) {
+		t.Errorf("what v0 stored was not born there: %s", text)
 	}
 	// The content of v0 again: its aliases go there, latest too.
 	if id, v := c.log("data", map[string]string{"a": "1", "b": "same"}, "again"); id != first || v != "v0" {
@@ -137,6 +143,43 @@ func TestLinkAndLineage(t *testing.T) {
 	if at(m, "artifactCollection", "__typename") != "ArtifactPortfolio" || at(m, "artifact", "id") != id || at(m, "artifact", "artifactSequence", "name") != "data" {
 		t.Errorf("best:gold is %v", m)
 	}
+	// A second one linked: latest is there now, and gold stays.
+	next, _ := c.log("data", map[string]string{"a": "2"})
+	c.must(`mutation($id: ID) { linkArtifact(input: {artifactID: $id, artifactPortfolioName: "best", entityName: "acme-org", projectName: "wandb-registry-model"}) { versionIndex } }`, object{"id": next})
+	for alias, want := range map[string]string{"gold": id, "v0": id, "latest": next, "v1": next} {
+		data = c.must(`query($n: String!) { project(entityName: "acme-org", name: "wandb-registry-model") { artifactCollectionMembership(name: $n) { artifact { id } } } }`, object{"n": "best:" + alias})
+		if got := at(data, "project", "artifactCollectionMembership", "artifact", "id"); got != want {
+			t.Errorf("best:%s is %v, want %s", alias, got, want)
+		}
+	}
+}
+
+// A commit is refused that would make a version which cannot be read, and a create that is sent
+// again makes nothing new.
+func TestCommit(t *testing.T) {
+	c := start(t, nil)
+	files := map[string]string{"a": "1"}
+	input := c.input("data", "not the digest")
+	input["clientID"] = "client1"
+	id := at(c.must(createArtifact, object{"i": input}), "createArtifact", "artifact", "id").(string)
+	if again := at(c.must(createArtifact, object{"i": input}), "createArtifact", "artifact", "id"); again != id {
+		t.Errorf("the same client id made %s and then %v", id, again)
+	}
+	c.upload(id, files)
+	if _, errs, status := c.do(commitArtifact, object{"id": id}); status != 400 || !strings.Contains(errs[0], "digest") {
+		t.Errorf("a wrong digest: status %d, %q", status, errs)
+	}
+	// a's bytes were never stored.
+	entry := b64md5([]byte("never stored"))
+	text := `{"version":1,"storagePolicy":"wandb-storage-policy-v1","contents":{"a":{"digest":"` + entry + `"}}}`
+	sum := md5.Sum([]byte("wandb-artifact-manifest-v1\na:" + entry + "\n"))
+	id = at(c.must(createArtifact, object{"i": c.input("data", hex.EncodeToString(sum[:]))}), "createArtifact", "artifact", "id").(string)
+	file := at(c.must(createManifest, object{"up": true, "i": object{"artifactID": id, "name": "wandb_manifest.json", "digest": b64md5([]byte(text)),
+		"entityName": "team", "projectName": "nemotron", "runName": "r1"}}), "createArtifactManifest", "artifactManifest", "file")
+	c.put(at(file, "uploadUrl").(string), at(file, "uploadHeaders"), text)
+	if _, errs, status := c.do(commitArtifact, object{"id": id}); status != 400 || !strings.Contains(errs[0], "a has not been uploaded") {
+		t.Errorf("a file that is not there: status %d, %q", status, errs)
+	}
 }
 
 // What is refused, and how.
@@ -147,6 +190,7 @@ func TestRefusals(t *testing.T) {
 	if c.resolve("data:v1") != nil {
 		t.Error("a pending version resolves")
 	}
+	c.must(`mutation($id: ID) { linkArtifact(input: {artifactID: $id, artifactPortfolioName: "links", entityName: "team", projectName: "nemotron"}) { versionIndex } }`, object{"id": id})
 	other := c.input("data", "0")
 	other["artifactTypeName"] = "model"
 	for _, test := range []struct {
@@ -162,6 +206,7 @@ func TestRefusals(t *testing.T) {
 		{"use of a pending one", `mutation($id: ID!) { useArtifact(input: {artifactID: $id, entityName: "team", projectName: "nemotron", runName: "r1"}) { run { id } } }`, object{"id": pend}, 400, "has not committed"},
 		{"no run", `mutation($id: ID!) { useArtifact(input: {artifactID: $id, entityName: "team", projectName: "nemotron", runName: "none"}) { run { id } } }`, object{"id": id}, 404, "run team/nemotron/none not found"},
 		{"another type", createArtifact, object{"i": other}, 400, "has type dataset"},
+		{"a portfolio", createArtifact, object{"i": c.input("links", "0")}, 400, "is a portfolio"},
 		{"no alias", resolve, object{"n": "data"}, 200, "expected 'name:alias'"},
 	} {
 		t.Run(test.what, func(t *testing.T) {

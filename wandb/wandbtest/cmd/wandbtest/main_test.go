@@ -54,8 +54,10 @@ func TestRun(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
 	for _, addr := range []string{"0.0.0.0:0", ":0", "example.com:80", "nothing"} {
-		if err := run(t.Context(), []string{"--addr", addr}, io.Discard); err == nil {
+		if err := run(ended, []string{"--addr", addr}, io.Discard); err == nil {
 			t.Errorf("served on %s", addr)
 		}
 	}
