@@ -19,6 +19,7 @@ import (
 //	ID.json             a push: see item
 //	ID.contents         what it holds, once its data was looked at
 //	ID.DIGEST.entries   the entries that it speaks of
+//	ID.look             locked while somebody looks at its data
 //	X.intent            what is about to become a push: see Intend
 //	done/ID.json        what became of it: a manifest.Push
 //	broken/…            what could not be read, set aside
@@ -27,6 +28,7 @@ const (
 	itemExt     = ".json"
 	contentsExt = ".contents"
 	entriesExt  = ".entries"
+	lookExt     = ".look"
 	keepDone    = 7 * 24 * time.Hour
 	maxDone     = 1000
 	maxItem     = 64 << 20
@@ -190,7 +192,7 @@ func (b box) finish(it *item, p *manifest.Push) error {
 // drop removes what lies beside a push.
 func (b box) drop(id string) {
 	beside, _ := filepath.Glob(b.path(id + ".*" + entriesExt))
-	for _, p := range append(beside, b.path(id+contentsExt)) {
+	for _, p := range append(beside, b.path(id+contentsExt), b.path(id+lookExt)) {
 		_ = os.Remove(p)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -74,12 +75,12 @@ func TestHundred(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(bg)
 	done := make(chan struct{})
-	kills := 0
+	var kills atomic.Int64
 	go func() { // the daemon, and whoever starts it again
 		defer close(done)
 		for ctx.Err() == nil {
 			_ = child(ctx, 1+rand.IntN(60)).Run()
-			kills++
+			kills.Add(1)
 		}
 	}()
 	defer func() { stop(); <-done }()
@@ -99,7 +100,8 @@ func TestHundred(t *testing.T) {
 			if ws, ok := err.(*exec.ExitError); !ok || !ws.Sys().(syscall.WaitStatus).Signaled() {
 				t.Fatalf("log %d: %v\n%s", i, err, out)
 			}
-			kills, steps = kills+1, steps+1
+			steps++
+			kills.Add(1)
 		}
 		if i%10 == 8 {
 			if err := srv.Up(); err != nil {
@@ -119,7 +121,7 @@ func TestHundred(t *testing.T) {
 		}
 	}
 	sameInBoth(t, srv, store, logs)
-	t.Logf("%d logs, %d kills, %d requests", logs, kills, srv.Requests("*"))
+	t.Logf("%d logs, %d kills, %d requests", logs, kills.Load(), srv.Requests("*"))
 }
 
 // sameInBoth checks that the store and W&B have the same versions, each once.

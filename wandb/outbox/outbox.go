@@ -65,9 +65,7 @@ type Outbox struct {
 	closed context.Context
 	close  context.CancelFunc
 
-	mu      sync.Mutex // guards what follows
-	looking map[string]bool
-	group   sync.WaitGroup
+	group sync.WaitGroup // what Push left in the background
 }
 
 // Open opens an outbox. It speaks to nobody, and makes no directory: the first push
@@ -91,7 +89,7 @@ func Open(dir string, opt Options) *Outbox {
 	o := &Outbox{
 		opt: opt, box: box{dir}, max: maxObjects, wait: 2 * time.Second,
 		request: 2 * time.Minute, step: func(string) {}, pace: pace,
-		kick: make(chan struct{}, 1), looking: make(map[string]bool),
+		kick: make(chan struct{}, 1),
 	}
 	o.closed, o.close = context.WithCancel(context.Background())
 	return o
@@ -117,10 +115,9 @@ func (o *Outbox) Push(ctx context.Context, name string, version int, d *manifest
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := o.box.make(); err != nil {
-		return nil, fmt.Errorf("artifact %s: %w", name, err)
+	if err := o.look(ctx, it); err != nil {
+		return nil, fmt.Errorf("artifact %s: outbox for W&B: %w", name, err)
 	}
-	o.look(ctx, it)
 	o.step("looked")
 	err := o.box.write(it.ID+itemExt, it, true)
 	if errors.Is(err, fs.ErrExist) {
@@ -132,48 +129,6 @@ func (o *Outbox) Push(ctx context.Context, name string, version int, d *manifest
 	o.step("queued")
 	o.Kick()
 	return it.push(), nil
-}
-
-// look looks at the data as the caller, who may be gone later. What takes long goes
-// on while the push already waits in the outbox.
-func (o *Outbox) look(ctx context.Context, it *item) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(o.closed, cancel)
-	done := make(chan struct{})
-	o.setLooking(it.ID, true)
-	o.group.Go(func() {
-		defer close(done)
-		defer stop()
-		defer cancel()
-		defer o.Kick()
-		defer o.setLooking(it.ID, false)
-		o.step("look " + it.Name)
-		if _, err := o.freeze(ctx, it); err != nil && ctx.Err() == nil {
-			o.opt.Log.Warn("data is looked at again later", "artifact", it.Name, "version", it.Version, "err", err)
-		}
-	})
-	t := time.NewTimer(o.wait)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
-	}
-}
-
-func (o *Outbox) setLooking(id string, on bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if on {
-		o.looking[id] = true
-	} else {
-		delete(o.looking, id)
-	}
-}
-
-func (o *Outbox) isLooking(id string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.looking[id]
 }
 
 // Pushed returns what has become of a push.

@@ -87,8 +87,9 @@ func (o *Outbox) due() (*item, time.Time, error) {
 			continue
 		}
 		waiting[it.key()] = true
-		if o.isLooking(it.ID) {
-			continue // its end is told of
+		if o.looking(it.ID) { // if it is this process, its end is told of
+			next = time.Now().Add(time.Second)
+			continue
 		}
 		if it.Next.After(time.Now()) {
 			if it.Next.Before(next) {
@@ -125,6 +126,9 @@ func (o *Outbox) Try(ctx context.Context, id string) (*manifest.Push, error) {
 		}
 		if first == "" {
 			return o.Pushed(ctx, id)
+		}
+		if err := o.looked(ctx, first); err != nil {
+			return nil, err
 		}
 		if err := o.once(ctx, first, true); err != nil {
 			return nil, err
