@@ -28,7 +28,12 @@ func (s *Source) Files(ctx context.Context, name string, version int) (store.Fil
 	return s.filesOf(ctx, name, version, l.at, id)
 }
 
+// noVersion says that a listing does not have a version. One that the server has not
+// been able to confirm says nothing of versions that are not in it.
 func (s *Source) noVersion(name string, version int) error {
+	if s.health.unwell() {
+		return fmt.Errorf("whether %s has %s is not known: %w", name, manifest.Version(version), s.health.cause())
+	}
 	return fmt.Errorf("%s has no %s in W&B at %s: %w", name, manifest.Version(version), s.c, fs.ErrNotExist)
 }
 

@@ -80,6 +80,15 @@ func (x *indexes) keep(id string, i *index) {
 	}
 }
 
+// trim forgets all but the last few.
+func (x *indexes) trim() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for x.kept.Len() > manyIndexes/kept {
+		x.kept.RemoveOldest()
+	}
+}
+
 // readManifest fetches a manifest, from a new address each time it fails.
 func (s *Source) readManifest(ctx context.Context, id string) (*index, error) {
 	const tries = 3

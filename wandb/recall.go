@@ -80,8 +80,9 @@ func (r *recall[V]) get(ctx context.Context, key string) (V, error) {
 	if err := r.health.down(r.ttl); err != nil {
 		return a.last(err)
 	}
+	unwell := r.health.unwell()
 	var enough <-chan time.Time
-	if a.have || r.health.unwell() {
+	if a.have || unwell {
 		t := time.NewTimer(patience)
 		defer t.Stop()
 		enough = t.C
@@ -89,6 +90,9 @@ func (r *recall[V]) get(ctx context.Context, key string) (V, error) {
 	flight := r.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 		defer cancel()
+		if unwell {
+			ctx = once(ctx)
+		}
 		v, err := r.ask(ctx, key)
 		r.health.heard(err)
 		r.keep(key, v, err)

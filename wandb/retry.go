@@ -61,6 +61,9 @@ func retry[T any](ctx context.Context, attempt func(context.Context) (T, error))
 func retryFor[T any](ctx context.Context, limit time.Duration, attempt func(context.Context) (T, error)) (T, error) {
 	b := &backoff.ExponentialBackOff{InitialInterval: firstWait, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: longestWait}
 	opts := []backoff.RetryOption{backoff.WithBackOff(b), backoff.WithMaxTries(triesOf(ctx)), backoff.WithMaxElapsedTime(0)}
+	if ctx.Value(onceKey{}) != nil {
+		opts = append(opts, backoff.WithMaxTries(1))
+	}
 	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
 		b.InitialInterval = max(min(firstWait, left/15), 10*time.Millisecond)
@@ -101,6 +104,11 @@ func triesOf(ctx context.Context) uint {
 	}
 	return maxTries
 }
+
+// once is for asking whether a server is back: each question is asked one time.
+func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+type onceKey struct{}
 
 // attemptWithin returns how long one attempt may take: half of what is left, so
 // that a lost packet costs an attempt and not the answer.

@@ -120,6 +120,9 @@ func (s *Source) ownNames(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
+	if s.health.unwell() {
+		ctx = once(ctx)
+	}
 	entity, err := s.entity(ctx)
 	if err != nil {
 		s.health.heard(err)
@@ -160,6 +163,21 @@ func (s *Source) Manifest(ctx context.Context, name string, version int) (*manif
 	}
 	return s.records.get(ctx, name, version, l.at, id)
 }
+
+// Trim gives back the memory of what was asked for long ago.
+func (s *Source) Trim() {
+	for s.listings.entries.Len() > manyListings/kept {
+		s.listings.entries.RemoveOldest()
+	}
+	for s.records.kept.Len() > manyRecords/kept {
+		s.records.kept.RemoveOldest()
+	}
+	s.addresses.Purge()
+	s.indexes.trim()
+}
+
+// kept is what part of what a Source remembers it keeps when memory is short.
+const kept = 8
 
 // Refresh forgets what is cached about name; "" is everything.
 func (s *Source) Refresh(name string) {

@@ -18,17 +18,23 @@ var ctx = context.Background()
 func testNames(t *testing.T, b *Backend) {
 	s := b.Open(t)
 	wantNames(t, s, "")
-	for _, name := range []string{"m", "embed/model", "embed/data", "b c", "données"} {
+	names, top := []string{"m", "embed/model", "embed/data", "b c", "données"}, []string{"b c", "données", "embed", "m"}
+	if b.Flat {
+		names, top = []string{"m", "b c", "données"}, []string{"b c", "données", "m"}
+	}
+	for _, name := range names {
 		publish(t, s, name, "/d", 1)
 	}
 	publish(t, s, "m", "/d", 2)
-	wantNames(t, s, "", "b c", "données", "embed", "m")
-	wantNames(t, s, "embed", "data", "model")
+	wantNames(t, s, "", top...)
 	wantNames(t, s, "m")
 	if got, err := s.Names(ctx, "none"); !isNotExist(err) {
 		t.Errorf("Names of an unknown prefix = %q, %v; want fs.ErrNotExist", got, err)
 	}
-	wantVersions(t, s, "embed/model", 1, 1)
+	if !b.Flat {
+		wantNames(t, s, "embed", "data", "model")
+		wantVersions(t, s, "embed/model", 1, 1)
+	}
 }
 
 func testUnknown(t *testing.T, b *Backend) {

@@ -30,6 +30,12 @@ type Backend struct {
 	// TTL is how long a Source may go on answering what it read before.
 	TTL time.Duration
 
+	// Flat is set for a store whose names have no slashes.
+	Flat bool
+
+	// Lacks names the tests of what the store has no notion of, and why.
+	Lacks map[string]string
+
 	// Write puts a file at a path below the root, behind the back of every
 	// Source, as another writer would. May be nil.
 	Write func(t testing.TB, path, content string)
@@ -68,7 +74,13 @@ func Run(t *testing.T, open func(t *testing.T) *Backend) {
 		{"Unreachable", testUnreachable},
 		{"ConcurrentUse", testConcurrentUse},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+		t.Run(c.name, func(t *testing.T) {
+			b := open(t)
+			if why := b.Lacks[c.name]; why != "" {
+				t.Skip(why)
+			}
+			c.test(t, b)
+		})
 	}
 }
 
