@@ -39,7 +39,7 @@ func (c *Catalog) advance(ctx context.Context, name string, v int, back bool) er
 	}
 	defer give()
 	for range latestTries {
-		now, tag, err := c.readPointer(ctx, name, Latest)
+		now, tag, err := pointerIn(ctx, c.b, name, Latest)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ const stay = NoVersion - 1
 // nextLatest returns what latest should name.
 func (c *Catalog) nextLatest(ctx context.Context, name string, v int, back bool, now pointer) (int, error) {
 	retired := make(map[int]bool)
-	if err := c.eachOwn(ctx, "retired", name, func(v int) { retired[v] = true }); err != nil {
+	if err := eachOwn(ctx, c.b, "retired", name, func(v int) { retired[v] = true }); err != nil {
 		return 0, err
 	}
 	good := false
@@ -127,7 +127,7 @@ func (c *Catalog) RemoveAlias(ctx context.Context, name, alias string) error {
 	if err := CheckAlias(alias); err != nil {
 		return err
 	}
-	p, _, err := c.readPointer(ctx, name, alias)
+	p, _, err := pointerIn(ctx, c.b, name, alias)
 	if err == nil && !p.ok {
 		return fmt.Errorf("artifact %s: store %s has no alias %s: %w", name, c, alias, fs.ErrNotExist)
 	}

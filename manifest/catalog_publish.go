@@ -26,12 +26,24 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 		return 0, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	v, again, err := c.once(ctx, name, dr)
+	log := c.once
+	if c.b.Commits() {
+		log = c.logCommit
+	}
+	v, again, err := log(ctx, name, dr)
 	c.changed(name)
 	c.names.Purge()
 	if err != nil {
 		return 0, c.failed(name, "log", err)
 	}
+	if c.b.Commits() && !again {
+		return v, nil
+	}
+	return v, c.follow(ctx, name, v, again, dr)
+}
+
+// follow moves latest and the draft's aliases to what has been logged.
+func (c *Catalog) follow(ctx context.Context, name string, v int, again bool, dr *Draft) error {
 	var undone []error
 	if err := c.advance(ctx, name, v, false); err != nil {
 		undone = append(undone, fmt.Errorf("artifact %s in %s is logged as v%d, but latest was not moved (the next log moves it): %w", name, c, v, c.judge(err)))
@@ -46,7 +58,7 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 		}
 	}
 	c.changed(name)
-	return v, errors.Join(undone...)
+	return errors.Join(undone...)
 }
 
 // publishable refuses what would take a number and then not exist for readers.
@@ -88,7 +100,7 @@ func (c *Catalog) version(ctx context.Context, name string, dr *Draft) (int, err
 
 // claimNext claims the lowest number above all that are taken, and above at.
 func (c *Catalog) claimNext(ctx context.Context, name string, at int, side func(v int) []byte) (int, error) {
-	highest, err := c.highest(ctx, name)
+	highest, err := highest(ctx, c.b, name)
 	if err != nil {
 		return 0, err
 	}
@@ -105,9 +117,9 @@ func (c *Catalog) claimNext(ctx context.Context, name string, at int, side func(
 }
 
 // highest returns the highest number that is taken, by anything.
-func (c *Catalog) highest(ctx context.Context, name string) (int, error) {
+func highest(ctx context.Context, b *bucket.Bucket, name string) (int, error) {
 	top := 0
-	err := c.b.List(ctx, name+"/", "/", func(e bucket.Entry) error {
+	err := b.List(ctx, name+"/", "/", func(e bucket.Entry) error {
 		v, _, _ := number(path.Base(e.Key))
 		top = max(top, v)
 		return nil
@@ -115,7 +127,7 @@ func (c *Catalog) highest(ctx context.Context, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return top, c.eachOwn(ctx, "log", name, func(v int) { top = max(top, v) })
+	return top, eachOwn(ctx, b, "log", name, func(v int) { top = max(top, v) })
 }
 
 // commit writes a claimed version; fs.ErrExist if somebody else has written there.
@@ -154,6 +166,6 @@ func sidecarOf(name string, dr *Draft) func(v int) []byte {
 }
 
 func (c *Catalog) hasAlias(ctx context.Context, name, alias string) bool {
-	p, _, err := c.readPointer(ctx, name, alias)
+	p, _, err := pointerIn(ctx, c.b, name, alias)
 	return err == nil && p.ok
 }

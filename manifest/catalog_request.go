@@ -32,9 +32,7 @@ func (c *Catalog) once(ctx context.Context, name string, dr *Draft) (v int, agai
 		return 0, false, err
 	}
 	defer give()
-	sum := sha256.Sum256([]byte(name + "\x00" + dr.RequestID))
-	hash := hex.EncodeToString(sum[:])
-	key := ownDir + "/requests/" + hash[:2] + "/" + hash
+	key := requestKey(name, dr.RequestID)
 	working := "working " + unique("-") + "\n"
 	if v, err := c.takeRequest(ctx, name, key, working); err != nil || v > 0 {
 		return v, true, err
@@ -48,6 +46,12 @@ func (c *Catalog) once(ctx context.Context, name string, dr *Draft) (v int, agai
 		c.log.Warn("request_id cannot be kept", "store", c.b.String(), "artifact", name, "version", v, "err", err2)
 	}
 	return v, false, err
+}
+
+func requestKey(name, id string) string {
+	sum := sha256.Sum256([]byte(name + "\x00" + id))
+	hash := hex.EncodeToString(sum[:])
+	return ownDir + "/requests/" + hash[:2] + "/" + hash
 }
 
 // takeRequest makes the request this writer's, or returns the version that answered

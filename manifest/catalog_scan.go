@@ -21,6 +21,7 @@ const scanParallel = 16
 // scanning is one listing of an artifact.
 type scanning struct {
 	c    *Catalog
+	b    *bucket.Bucket // the store, as it is at one commit if it has such
 	name string
 	s    *snapshot
 
@@ -33,14 +34,32 @@ type scanning struct {
 
 // scan reads an artifact: three listings, and of versions that are new their record,
 // or one listing of all objects where they are many. What old knows to be complete is
-// not read again.
+// not read again. Where the store has commits, one request tells whether there is
+// anything new.
 func (c *Catalog) scan(ctx context.Context, name string, old *snapshot) (*snapshot, error) {
-	sc := &scanning{c: c, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now(), aliases: make(map[string]int)}}
+	sc := &scanning{c: c, b: c.b, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now(), aliases: make(map[string]int)}}
+	if c.b.Commits() {
+		view, err := c.b.View(ctx)
+		if err = c.judge(err); err != nil {
+			return nil, err
+		}
+		sc.b, sc.s.commit = view.Bucket, view.ID()
+		if old != nil && old.commit == view.ID() {
+			same := *old
+			same.at = sc.s.at
+			return &same, nil
+		}
+	}
+	return sc.read(ctx, old)
+}
+
+func (sc *scanning) read(ctx context.Context, old *snapshot) (*snapshot, error) {
+	c, name := sc.c, sc.name
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return c.b.List(gctx, name+"/", "/", sc.entry) })
-	g.Go(func() error { return c.eachOwn(gctx, "log", name, func(v int) { sc.ours[v] = true }) })
+	g.Go(func() error { return sc.b.List(gctx, name+"/", "/", sc.entry) })
+	g.Go(func() error { return eachOwn(gctx, sc.b, "log", name, func(v int) { sc.ours[v] = true }) })
 	g.Go(func() error {
-		return c.eachOwn(gctx, "retired", name, func(v int) { sc.s.retired = append(sc.s.retired, v) })
+		return eachOwn(gctx, sc.b, "retired", name, func(v int) { sc.s.retired = append(sc.s.retired, v) })
 	})
 	if err := c.judge(g.Wait()); err != nil {
 		return nil, err
@@ -87,8 +106,8 @@ func (sc *scanning) entry(e bucket.Entry) error {
 }
 
 // eachOwn calls fn with every version that has an object of ours of this kind.
-func (c *Catalog) eachOwn(ctx context.Context, kind, name string, fn func(v int)) error {
-	return c.b.List(ctx, ownDir+"/"+kind+"/"+name+"/", "/", func(e bucket.Entry) error {
+func eachOwn(ctx context.Context, b *bucket.Bucket, kind, name string, fn func(v int)) error {
+	return b.List(ctx, ownDir+"/"+kind+"/"+name+"/", "/", func(e bucket.Entry) error {
 		base, ok := strings.CutSuffix(path.Base(e.Key), ".json")
 		if v, canonical, _ := number(base); ok && canonical && !e.Dir {
 			fn(v)
@@ -147,7 +166,7 @@ func (sc *scanning) found(v int) {
 // withManifest returns the versions that have an object manifest.json.
 func (sc *scanning) withManifest(ctx context.Context) (map[int]bool, error) {
 	there := make(map[int]bool)
-	err := sc.c.b.List(ctx, sc.name+"/v", "", func(e bucket.Entry) error {
+	err := sc.b.List(ctx, sc.name+"/v", "", func(e bucket.Entry) error {
 		dir, file := path.Split(e.Key)
 		v, canonical, _ := number(path.Base(dir))
 		if canonical && file == "manifest.json" && path.Dir(path.Clean(dir)) == sc.name {
@@ -165,14 +184,14 @@ func (sc *scanning) readPointers(ctx context.Context) error {
 	sc.s.latest = pointer{absent: true}
 	if sc.latest {
 		g.Go(func() (err error) {
-			sc.s.latest, _, err = sc.c.readPointer(gctx, sc.name, Latest)
+			sc.s.latest, _, err = pointerIn(gctx, sc.b, sc.name, Latest)
 			return err
 		})
 	}
 	for _, e := range sc.pointers {
 		g.Go(func() error {
 			alias := path.Base(e.Key)
-			p, _, err := sc.c.readPointer(gctx, sc.name, alias)
+			p, _, err := pointerIn(gctx, sc.b, sc.name, alias)
 			if err == nil && p.ok && sc.s.exists(p.v) {
 				sc.mu.Lock()
 				sc.s.aliases[alias] = p.v
@@ -184,9 +203,9 @@ func (sc *scanning) readPointers(ctx context.Context) error {
 	return g.Wait()
 }
 
-// readPointer reads latest or an alias, and the tag of what it says.
-func (c *Catalog) readPointer(ctx context.Context, name, entry string) (pointer, string, error) {
-	b, tag, err := c.b.Read(ctx, name+"/"+entry, maxPointer)
+// pointerIn reads latest or an alias, and the tag of what it says.
+func pointerIn(ctx context.Context, in *bucket.Bucket, name, entry string) (pointer, string, error) {
+	b, tag, err := in.Read(ctx, name+"/"+entry, maxPointer)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return pointer{absent: true}, "", nil

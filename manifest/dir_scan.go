@@ -25,7 +25,8 @@ type snapshot struct {
 	bad       map[int]stamp  // of files that are no manifest, not to be parsed again
 	warnings  []string
 	latest    pointer
-	partial   bool // more versions are there than could be read in one go
+	commit    string // of a store that has such
+	partial   bool   // more versions are there than could be read in one go
 }
 
 func (s *snapshot) exists(v int) bool {

@@ -141,8 +141,9 @@ func (p *progress) Close() error {
 // own reports whether a URL is on the Hub's own host, which alone is told the token.
 func (c *client) own(u *url.URL) bool { return u.Scheme == c.base.Scheme && u.Host == c.base.Host }
 
-// tries is how often a request is made that has no answer.
-const tries = 6
+// tries is how often a request is made that has no answer: whoever waits is better
+// told within seconds that there is none.
+const tries = 4
 
 // do makes a request until it has an answer: a redirect is one. It waits where the Hub
 // asks for that and there is time.

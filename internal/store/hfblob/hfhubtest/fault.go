@@ -32,6 +32,13 @@ func (s *Server) Fail(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
+// Mend takes all faults back.
+func (s *Server) Mend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
 // fault returns the one for a request, if any. s.mu is held.
 func (s *Server) fault(r *http.Request) *Fault {
 	for _, f := range s.faults {
