@@ -62,6 +62,7 @@ func (c *collection) Artifacts(args listArgs) (*connection[*artifact], error) {
 	if err != nil {
 		return nil, err
 	}
+	args.Filters = nil
 	var all []*edge[*artifact]
 	for _, m := range c.members {
 		if s, ok := want["state"]; !ok || s == m.art.State() {
@@ -146,6 +147,7 @@ func pageCollections(all []*collection, args listArgs) (*connection[*collection]
 	if err != nil {
 		return nil, err
 	}
+	args.Filters = nil
 	all = slices.DeleteFunc(slices.Clone(all), func(c *collection) bool {
 		name, named := want["name"]
 		state, stated := want["state"]

@@ -46,6 +46,11 @@ func page[N any](all []*edge[N], args listArgs) (*connection[N], error) {
 	if args.Before != nil || args.Last != nil {
 		return nil, badRequest("before and last are not served here")
 	}
+	for _, f := range []*jsonString{args.Filters, args.ProjectFilters, args.CollectionFilters} {
+		if _, err := filter(f); err != nil { // what a list knows of filters it has taken out by now
+			return nil, err
+		}
+	}
 	from, to := 0, len(all)
 	if after := deref(args.After); after != "" {
 		n, err := cursorIndex(after)
@@ -107,7 +112,7 @@ func filter(s *jsonString, known ...string) (map[string]string, error) {
 	for k, v := range all {
 		text, ok := v.(string)
 		if !ok || !slices.Contains(known, k) {
-			return nil, badRequest("filter %s: only equality of %s is served here", *s, strings.Join(known, ", "))
+			return nil, badRequest("filter %s is not served here, only equality of %q", *s, known)
 		}
 		out[k] = text
 	}
