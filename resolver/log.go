@@ -65,6 +65,11 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		d.Sidecar.Set("data", c.object())
 	}
 	out := &Result{Name: name, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
+	if i, ok := to.wandb.(Intender); ok && to.store != nil {
+		if drop, err := i.Intend(ctx, name, d); err == nil { // else Push says so, once it is logged
+			defer drop()
+		}
+	}
 	if to.store != nil {
 		if err := to.store.publish(ctx, name, d, out); err != nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)

@@ -60,6 +60,15 @@ type Pusher interface {
 	Pushed(ctx context.Context, id string) (*manifest.Push, error)
 }
 
+// Intender is a Pusher that makes up for a process that ends between the log to the
+// manifest store and the push.
+type Intender interface {
+	// Intend notes what is about to be logged to the manifest store and then pushed. drop
+	// is called once it was pushed, or will not be. Without it the pusher asks the store
+	// which number it got, if any, and pushes it then.
+	Intend(ctx context.Context, name string, d *manifest.Draft) (drop func(), err error)
+}
+
 // Claimer is a Source that upstream's own writer can log to, file by file.
 type Claimer interface {
 	// Claim takes exactly this number; fs.ErrExist if it is taken.

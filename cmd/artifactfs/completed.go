@@ -1,18 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
 // completed prints upstream's completion panel to standard error, where it goes
 // there too: standard output is for what the next program reads.
-func (a *app) completed(cfg *config.Config, r *manifest.Request, res *resolver.Result) {
+func (a *app) completed(ctx context.Context, k *core, r *manifest.Request, res *resolver.Result) {
 	w := a.err
 	if onTerminal(a.out) {
 		w = a.out
@@ -20,12 +20,17 @@ func (a *app) completed(cfg *config.Config, r *manifest.Request, res *resolver.R
 	if !onTerminal(w) {
 		return
 	}
-	ref := fmt.Sprintf("%s:v%d", clean(res.Name), res.Version)
-	lines := []string{
-		"art://" + ref, "",
-		"Path:     " + clean(res.Path),
-		"Manifest: " + clean(res.Manifest),
-		"W&B:      " + wandbState(cfg),
+	lines := []string{"art://" + logWords(ctx, k, res)[0], "", "Path:     " + clean(res.Path)}
+	if res.Manifest != "" {
+		lines = append(lines, "Manifest: "+clean(res.Manifest))
+	}
+	if p := res.WandB; p == nil {
+		lines = append(lines, "W&B:      "+wandbState(k.cfg))
+	} else {
+		lines = append(lines, "W&B:      "+clean(pushState(p)))
+		if p.URL != "" {
+			lines = append(lines, "          "+clean(p.URL))
+		}
 	}
 	if m := metrics(r); m != "" {
 		lines = append(lines, "Metrics:  "+m)

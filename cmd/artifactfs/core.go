@@ -93,6 +93,9 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	if c.push, err = openOutbox(cfg, dir, c.data, o.Log); err != nil {
 		return nil, err
 	}
+	if c.push != nil {
+		opts.Pusher = c.push
+	}
 	c.tree = resolver.New(dir, opts)
 	return c, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,7 @@ type logFlags struct {
 	requestID string
 	jsonFile  string
 	noCheck   bool
+	noWait    bool
 }
 
 func (a *app) logCmd() *cobra.Command {
@@ -56,7 +58,7 @@ func (a *app) logCmd() *cobra.Command {
 			if len(l.used) > 0 {
 				o.Set("used_artifacts", l.used)
 			}
-			return a.log(c, k, d, plain[0], manifest.AppendJSON(nil, o, 0), resolver.LogOptions{NoCheck: l.noCheck})
+			return a.log(c, k, d, plain[0], manifest.AppendJSON(nil, o, 0), resolver.LogOptions{NoCheck: l.noCheck}, l.noWait)
 		},
 	}
 	f := c.Flags()
@@ -69,6 +71,7 @@ func (a *app) logCmd() *cobra.Command {
 	f.StringVar(&l.requestID, "request-id", "", "a second request with this `ID` gives the first one's version")
 	f.StringVar(&l.jsonFile, "json-file", "", "a JSON object to start from, as .log takes it; - is standard input")
 	f.BoolVar(&l.noCheck, "no-check", false, "do not look whether PATH is there and readable")
+	f.BoolVar(&l.noWait, "no-wait", false, "do not wait for W&B: what is logged there too is on its way")
 	return c
 }
 
@@ -198,7 +201,7 @@ func absolute(path string) (string, error) {
 }
 
 // log publishes, by the door where there is one, and prints the result.
-func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, o resolver.LogOptions) error {
+func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, o resolver.LogOptions, noWait bool) error {
 	r, err := manifest.FinishRequest(text)
 	if err != nil {
 		return err
@@ -212,11 +215,18 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 	if err != nil {
 		return err
 	}
+	if d == nil && !noWait {
+		a.await(c.Context(), k, res)
+	}
 	if res.Warning != "" {
 		fmt.Fprintf(a.err, "artifactfs: %s\n", clean(res.Warning))
 	}
+	var failed error
+	if res.Version == 0 && res.WandB != nil && res.WandB.State == manifest.PushFailed {
+		failed = errSilent // it is nowhere
+	}
 	if a.json {
-		return a.printJSON(res)
+		return errors.Join(a.printJSON(res), failed)
 	}
 	if res.New {
 		near := ""
@@ -226,10 +236,10 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 		fmt.Fprintf(a.err, "artifactfs: %s is a new artifact%s\n", clean(res.Name), near)
 	}
 	if !onTerminal(a.out) {
-		fmt.Fprintf(a.out, "%s:v%d\t%s\n", clean(res.Name), res.Version, clean(res.Manifest))
+		fmt.Fprintln(a.out, strings.Join(logWords(c.Context(), k, res), "\t"))
 	}
-	a.completed(k.cfg, r, res)
-	return nil
+	a.completed(c.Context(), k, r, res)
+	return failed
 }
 
 // log logs in this process, if paths mean here what they mean to the store's readers.

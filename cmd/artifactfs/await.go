@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// await waits for W&B to have what was logged, or for the first try to fail: then it
+// stays in the outbox.
+func (a *app) await(ctx context.Context, k *core, res *resolver.Result) {
+	if res.WandB == nil || k.push == nil {
+		return
+	}
+	bar := startProgress(a.err, "logging to W&B")
+	p, err := k.push.Try(ctx, res.WandB.ID)
+	bar.end()
+	if err != nil {
+		fmt.Fprintf(a.err, "artifactfs: whether W&B has it is not known: %s\n", oneLine(err))
+		return
+	}
+	res.WandB = p
+	switch p.State {
+	case manifest.PushDone:
+	case manifest.PushFailed:
+		fmt.Fprintf(a.err, "artifactfs: W&B does not take it: %s\n", clean(p.Error))
+	default:
+		fmt.Fprintf(a.err, "artifactfs: not in W&B yet: %s; whoever mounts the store tries it again, and so does artifactfs push\n", clean(p.Error))
+	}
+}
+
+// logWords are the reference that a log has made, where its record is, and what W&B
+// has of it. Where W&B numbers, the store's own number would be read as another
+// version: it is told by the store's own view.
+func logWords(ctx context.Context, k *core, res *resolver.Result) []string {
+	out := []string{fmt.Sprintf("%s:v%d", res.Name, res.Version)}
+	p := res.WandB
+	if p == nil {
+		return cleanAll(append(out, res.Manifest))
+	}
+	done := p.State == manifest.PushDone
+	switch {
+	case res.Version == 0 && done, byWandB(ctx, k) && done:
+		out[0] = res.Name + ":" + p.Version
+	case res.Version == 0:
+		out[0] = res.Name
+	case byWandB(ctx, k):
+		out[0] = fmt.Sprintf(".manifest/%s/v%d", res.Name, res.Version)
+	}
+	if res.Manifest != "" {
+		out = append(out, res.Manifest)
+	}
+	if !done {
+		return cleanAll(append(out, string(p.State)))
+	}
+	return cleanAll(append(out, p.Name+":"+p.Version, p.URL))
+}
+
+func cleanAll(words []string) []string {
+	for i := range words {
+		words[i] = clean(words[i])
+	}
+	return words
+}
+
+// byWandB reports whether NAME/vN are W&B's numbers.
+func byWandB(ctx context.Context, k *core) bool {
+	if k.dir == nil {
+		return true
+	}
+	by, err := k.dir.Numbering(ctx)
+	return err == nil && by == manifest.ByWandB || errors.Is(err, fs.ErrNotExist) && k.cfg.WandB
+}
+
+// pushState is what has become of a push, in words.
+func pushState(p *manifest.Push) string {
+	switch {
+	case p.State == manifest.PushDone:
+		return p.Name + ":" + p.Version
+	case p.Error == "":
+		return string(p.State)
+	}
+	return string(p.State) + ": " + p.Error
+}

@@ -1,0 +1,69 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"testing"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// steps is a Pusher that notes what it is told, and what the store had by then.
+type steps struct {
+	s    *site
+	seen []string
+	err  error
+}
+
+func (p *steps) note(what, name string) {
+	l, err := p.s.dir.Versions(ctx, name)
+	if err == nil && len(l.Versions) > 0 {
+		what += " with a version"
+	}
+	p.seen = append(p.seen, what)
+}
+
+func (p *steps) Intend(_ context.Context, name string, _ *manifest.Draft) (func(), error) {
+	p.note("intend", name)
+	return func() { p.note("drop", name) }, nil
+}
+
+func (p *steps) Push(_ context.Context, name string, version int, _ *manifest.Draft) (*manifest.Push, error) {
+	p.note("push", name)
+	return &manifest.Push{ID: "x", State: manifest.PushQueued}, p.err
+}
+
+func (p *steps) Pushed(context.Context, string) (*manifest.Push, error) { return nil, fs.ErrNotExist }
+
+// A log that W&B is to have too is noted before it has a number, and until it is
+// pushed or will not be.
+func TestIntend(t *testing.T) {
+	for _, tt := range []struct {
+		what string
+		err  error
+		want []string
+	}{
+		{"logged", nil, []string{"intend", "push with a version", "drop with a version"}},
+		{"not pushed", errors.New("the disk is full"), []string{"intend", "push with a version", "drop with a version"}},
+		{"not logged", nil, []string{"intend", "drop"}},
+	} {
+		p := &steps{err: tt.err}
+		p.s = newSite(t, &Options{Pusher: p})
+		p.s.file("d/x", "x")
+		if tt.what == "not logged" {
+			ok(t, os.WriteFile(p.s.root+"/data", nil, 0o600))
+		}
+		r, err := manifest.NewRequest(p.s.data + "/d")
+		ok(t, err)
+		res, err := p.s.Log(ctx, "data", r, LogOptions{})
+		if (err != nil) != (tt.what == "not logged") || err == nil && (res.Warning != "") != (tt.err != nil) {
+			t.Errorf("%s: %+v %v", tt.what, res, err)
+		}
+		if !slices.Equal(p.seen, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.what, p.seen, tt.want)
+		}
+	}
+}
