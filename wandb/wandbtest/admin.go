@@ -27,7 +27,7 @@ type order struct {
 	For      float64           `json:"for"`      // seconds that /down lasts; 0 is for ever
 }
 
-// admin carries out an order. It answers before the server goes down.
+// admin carries out an order.
 func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 	var o order
 	if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
@@ -52,7 +52,10 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 			return
 		}
 	case "down":
+		answer(w, http.StatusOK, map[string]bool{"ok": true})
+		http.NewResponseController(w).Flush() // the client is to have it before its connection breaks
 		s.outages.Go(func() { s.outage(time.Duration(o.For * float64(time.Second))) })
+		return
 	default:
 		http.NotFound(w, r)
 		return

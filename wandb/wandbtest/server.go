@@ -118,10 +118,10 @@ func (s *Server) open(state string) (err error) {
 // Close ends the server, waits for its requests, and removes what it kept.
 func (s *Server) Close() {
 	s.closing.Do(func() { close(s.closed) })
-	s.outages.Wait()
 	s.Down()
 	s.busy.Lock()
 	defer s.busy.Unlock()
+	s.outages.Wait() // no request is left that could order one
 	if s.temp != "" {
 		os.RemoveAll(s.temp)
 	}
@@ -151,6 +151,11 @@ func (s *Server) Up() error {
 	defer s.mu.Unlock()
 	if s.http != nil {
 		return nil
+	}
+	select {
+	case <-s.closed:
+		return net.ErrClosed
+	default:
 	}
 	host, _, err := net.SplitHostPort(s.addr)
 	if err != nil {
