@@ -122,7 +122,8 @@ var manEnvironment = []manTerm{
 	{"NEMOTRON_ENV_FILE", "The env.toml to read, instead of the first one from the current directory upward."},
 	{"NEMO_EXPERIMENT_ID", "The producer in records that are logged; \"local\" if it is not set."},
 	{"ARTIFACTFS_RUN_DIR", "Where the state of mounts is kept, instead of /run/artifactfs or XDG_RUNTIME_DIR/artifactfs."},
-	{"XDG_STATE_HOME", "Where daemons log, instead of /var/log/artifactfs or ~/.local/state/artifactfs."},
+	{"XDG_STATE_HOME", "Where daemons log, and where lies what is on its way to W&B, instead of /var/log/artifactfs and /var/lib/artifactfs, or ~/.local/state/artifactfs."},
+	{"WANDB_RUN_ID, WANDB_TAGS", "The run that logs a version to W&B, if W&B has it, else the tags of the run that is made."},
 	{"XDG_DATA_HOME", "Where the store lies that is used when nothing is configured; ~/.local/share if it is not set."},
 	{"NOTIFY_SOCKET, JOURNAL_STREAM", "Set by systemd: mount -f says when the tree can be read, and logs for the journal."},
 }
@@ -132,6 +133,7 @@ var manFiles = []manTerm{
 	{"ROOT/NAME/vN/manifest.json", "The record of a version, as upstream's code writes and reads it."},
 	{"ROOT/.artifactfs", "What records have no place for: who logged what, retired versions, locks."},
 	{"DIR/.artifactfs", "A mount about itself: status, config, metrics, events; and log, refresh and warm, to be written to."},
+	{"/var/lib/artifactfs/outbox", "What is on its way to W&B: root's; that of others is in XDG_STATE_HOME."},
 	{"/run/artifactfs", "Which mounts there are, and who serves them."},
 	{"/etc/fuse.conf", "user_allow_other lets users share their mounts."},
 }
