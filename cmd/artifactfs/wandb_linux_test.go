@@ -20,7 +20,8 @@ var wandbServers sync.Map
 // wandbServer is a W&B server for a script. wandb start starts it and sets the
 // variables that lead to it; wandb down and wandb up take it off the network and bring
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
-// aliases; wandb secret looks for the key in every file below the working directory.
+// aliases; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
+// logged a version; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	if args[0] == "start" {
@@ -47,6 +48,15 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "has":
 		if got := wandbHas(srv, args[1]); slices.Equal(got, args[2:]) == neg {
 			ts.Fatalf("W&B has %q of %s, want %q", got, args[1], args[2:])
+		}
+	case "run":
+		_, err := srv.Exec(`mutation($run: String!) { upsertBucket(input: {entityName: "team", modelName: "nemotron", name: $run}) { inserted } }`, map[string]any{"run": args[1]})
+		ts.Check(err)
+	case "loggedby":
+		for _, v := range srv.Versions("team", "nemotron", args[1]) {
+			if fmt.Sprintf("v%d", v.Index) == args[2] && (v.LoggedBy == args[3]) == neg {
+				ts.Fatalf("%s:%s was logged by %q, want %q", args[1], args[2], v.LoggedBy, args[3])
+			}
 		}
 	case "secret":
 		ts.Check(findSecret(work, srv.Key))
