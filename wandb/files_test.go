@@ -293,6 +293,61 @@ func TestAPIAddress(t *testing.T) {
 	}
 }
 
+// A file of the other hash lies in a directory of its own.
+func TestLocalCacheXXH(t *testing.T) {
+	srv := wandbtest.New(t, &wandbtest.Options{Features: wandbtest.XXH})
+	dir := t.TempDir()
+	s := open(t, srv, func(c *wandb.Config) { c.CacheDir = dir })
+	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": []byte("hi")}, XXH128: true})
+	path := dir + "/artifacts/obj/xxh128/7d/596ce5fcabaf622a2300bbd7ea6e9a"
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("hi"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := object(t, filesOf(t, s, "m"), "f").Object
+	n := srv.Requests("GET")
+	if got, err := read(ctx(t), o, 0, 10); err != nil || string(got) != "hi" || srv.Requests("GET") != n || o.Key() != "wandb:xxh128:7d596ce5fcabaf622a2300bbd7ea6e9a:2" {
+		t.Errorf("%q, %v after %d requests; the key is %s", got, err, srv.Requests("GET")-n, o.Key())
+	}
+}
+
+// A disk that fails in the middle of a file leaves the rest to the server.
+func TestLocalCacheFails(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	dir := t.TempDir()
+	s := open(t, srv, func(c *wandb.Config) { c.CacheDir = dir })
+	want := random(3 << 20)
+	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": want}})
+	sum := md5.Sum(want)
+	h := hex.EncodeToString(sum[:])
+	path := filepath.Join(dir, "artifacts", "obj", "md5", h[:2], h[2:])
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := object(t, filesOf(t, s, "m"), "f").Object.ReadRange(ctx(t), 0, 3<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]byte, 3<<20)
+	n, err := r.Read(got)
+	if err != nil || n == 0 || n == len(got) {
+		t.Fatalf("the first read is %d bytes, %v", n, err)
+	}
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	before := srv.Requests("GET")
+	if _, err := io.ReadFull(r, got[n:]); err != nil || !bytes.Equal(got, want) || srv.Requests("GET") == before {
+		t.Errorf("%v after %d requests", err, srv.Requests("GET")-before)
+	}
+}
+
 func TestLocalCache(t *testing.T) {
 	srv := wandbtest.New(t, nil)
 	dir := t.TempDir()
@@ -331,6 +386,53 @@ func TestLocalCache(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); fetched("large"); {
 		if time.Now().After(end) {
 			t.Fatal("the large file is never taken from the cache")
+		}
+	}
+}
+
+// A server that sends other bytes than those that were asked for is found out.
+func TestWrongRange(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Range", map[string]string{"/from": "bytes 0-4/10", "/total": "bytes 2-6/11", "/none": "", "/bad": "items x"}[r.URL.Path])
+		w.WriteHeader(http.StatusPartialContent)
+		io.WriteString(w, "01234")
+	}))
+	defer web.Close()
+	srv := wandbtest.New(t, nil)
+	s := open(t, srv, nil)
+	var list []wandbtest.Ref
+	for _, name := range []string{"from", "total", "none", "bad"} {
+		list = append(list, wandbtest.Ref{Name: name, URI: web.URL + "/" + name, Size: 10})
+	}
+	log(t, srv, wandbtest.Version{Name: "m", Refs: list})
+	for _, r := range list {
+		if got, err := read(ctx(t), object(t, filesOf(t, s, "m"), r.Name).Object, 2, 5); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %q, %v; want EIO", r.Name, got, err)
+		}
+	}
+}
+
+// What opens a file to read it on finds out too, and a range of a corrupt one does not.
+func TestCorruptThroughReader(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	s := open(t, srv, nil)
+	want := random(5 << 20)
+	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": want}})
+	for _, corrupt := range []bool{false, true} {
+		srv.Heal()
+		if corrupt {
+			srv.Fail("GET", wandbtest.Fault{Corrupt: true, Times: -1})
+		}
+		f, err := s.Files(ctx(t), "m", 0) // the manifest is known
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := object(t, f, "f")
+		r := store.NewReader(file.Object, file.Size, func() time.Duration { return 20 * time.Second })
+		n, err := io.Copy(io.Discard, io.NewSectionReader(r, 0, file.Size))
+		r.Close()
+		if corrupt != errors.Is(err, syscall.EIO) || !corrupt && n != file.Size {
+			t.Errorf("corrupt %v: %d bytes, %v", corrupt, n, err)
 		}
 	}
 }

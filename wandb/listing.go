@@ -2,6 +2,7 @@ package wandb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -12,8 +13,18 @@ import (
 	"artifactfs.dev/artifactfs/wandb/internal/gql"
 )
 
-// pageSize is how much of a listing is asked for at once.
-const pageSize = 100
+// A first page answers most questions; what is longer is asked for in fewer parts.
+const (
+	pageSize  = 100
+	largePage = 1000
+)
+
+func pageAfter(cursor string) int {
+	if cursor == "" {
+		return pageSize
+	}
+	return largePage
+}
 
 // listing is a collection as the server lists it.
 type listing struct {
@@ -35,7 +46,7 @@ func (s *Source) listVersions(ctx context.Context, name string) (*listing, error
 	l := &listing{at: at, ids: make(map[int]string), Listing: manifest.Listing{Latest: manifest.NoVersion, Aliases: make(map[string]int)}}
 	for after, more := "", true; more; {
 		r, err := ask(ctx, func(ctx context.Context) (*gql.ListVersionsResponse, error) {
-			return gql.ListVersions(ctx, s.c, at.entity, at.project, at.name, after, pageSize)
+			return gql.ListVersions(ctx, s.c, at.entity, at.project, at.name, after, pageAfter(after))
 		})
 		if err == nil && r.Project == nil {
 			err = s.noProject(ctx, at)
@@ -96,7 +107,7 @@ func (s *Source) listCollections(ctx context.Context, key string) ([]string, err
 	var names []string
 	for after, more := "", true; more; {
 		r, err := ask(ctx, func(ctx context.Context) (*gql.ListCollectionsResponse, error) {
-			return gql.ListCollections(ctx, s.c, entity, project, after, pageSize)
+			return gql.ListCollections(ctx, s.c, entity, project, after, pageAfter(after))
 		})
 		if err == nil && r.Project == nil {
 			if err = s.noProject(ctx, at); isNotExist(err) && s.own(at) {
@@ -127,7 +138,7 @@ func (s *Source) listProjects(ctx context.Context, entity string) ([]string, err
 	var names []string
 	for after, more := "", true; more; {
 		r, err := ask(ctx, func(ctx context.Context) (*gql.ListProjectsResponse, error) {
-			return gql.ListProjects(ctx, s.c, entity, after, pageSize)
+			return gql.ListProjects(ctx, s.c, entity, after, pageAfter(after))
 		})
 		if err == nil && r.Models == nil {
 			err = s.absent(entity)
@@ -186,9 +197,12 @@ func (s *Source) elsewhere(at collection, err error) error {
 	if (IsKind(err, Forbidden) || IsKind(err, NotFound)) && !s.own(at) {
 		return fmt.Errorf("%v: %w", err, fs.ErrNotExist)
 	}
-	if IsKind(err, NotFound) {
+	var e *Error
+	if errors.As(err, &e) && e.Kind == NotFound {
 		// Of the configured project, that is no answer to whether a name is there.
-		return s.c.fail(Forbidden, "", "%v", err)
+		other := *e
+		other.Kind = Forbidden
+		return &other
 	}
 	return err
 }

@@ -90,12 +90,15 @@ func (o *object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 		// An empty file has a digest too, and nothing to be wrong.
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
-	if f := o.f.s.cached(&r.e); f != nil {
-		return section(f, off, end-off), nil
+	remote := func(off, end int64) io.ReadCloser {
+		in := &reader{ranged: ranged{ctx: ctx, w: r.web, off: off, end: end}, r: r}
+		in.hashed = r.checked.begin(&r.e, off)
+		return in
 	}
-	in := &reader{ranged: ranged{ctx: ctx, w: r.web, off: off, end: end}, r: r}
-	in.hashed = r.checked.begin(&r.e, off)
-	return in, nil
+	if f := o.f.s.local.open(ctx, &r.e); f != nil {
+		return &cachedRange{ctx: ctx, file: f, off: off, end: end, rest: remote}, nil
+	}
+	return remote(off, end), nil
 }
 
 // size asks for a size that the manifest does not say.

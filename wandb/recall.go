@@ -64,11 +64,16 @@ const (
 )
 
 func newRecall[V any](h *health, size int, ttl time.Duration, ask func(context.Context, string) (V, error)) *recall[V] {
-	entries, err := lru.New[string, answer[V]](size)
+	return &recall[V]{health: h, ttl: ttl, ask: ask, entries: newLRU[string, answer[V]](size)}
+}
+
+// newLRU returns a cache of a size that is a constant.
+func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
+	c, err := lru.New[K, V](size)
 	if err != nil {
-		panic(err) // the size is a constant
+		panic(err)
 	}
-	return &recall[V]{health: h, ttl: ttl, ask: ask, entries: entries}
+	return c
 }
 
 // get returns the answer for key.

@@ -25,11 +25,7 @@ type records struct {
 }
 
 func newRecords(s *Source) *records {
-	kept, err := lru.New[string, *manifest.Record](manyRecords)
-	if err != nil {
-		panic(err) // the size is a constant
-	}
-	return &records{s: s, kept: kept}
+	return &records{s: s, kept: newLRU[string, *manifest.Record](manyRecords)}
 }
 
 // get returns the record of a version. The same artifact may be a version of
@@ -172,7 +168,7 @@ func (s *Source) used(ctx context.Context, v *gql.Version) ([]string, error) {
 	}
 	for after, more := "", true; more; {
 		r, err := ask(ctx, func(ctx context.Context) (*gql.RunInputsResponse, error) {
-			return gql.RunInputs(ctx, s.c, run.Project.Entity.Name, run.Project.Name, run.Name, after, pageSize)
+			return gql.RunInputs(ctx, s.c, run.Project.Entity.Name, run.Project.Name, run.Name, after, pageAfter(after))
 		})
 		switch {
 		case whole(err):

@@ -85,16 +85,21 @@ func (f *files) follow(ctx context.Context, e *entry) (store.File, error) {
 	if loop {
 		return store.File{}, fmt.Errorf("its reference to another artifact leads back to itself: %w", syscall.ELOOP)
 	}
-	other, err := f.s.filesByID(ctx, id)
+	to, err := f.s.filesByID(ctx, id)
 	if err != nil {
 		return store.File{}, err
 	}
+	other := *to
 	other.from, other.depth, other.path = f, f.depth+1, file
 	return other.Stat(ctx, file)
 }
 
-// filesByID returns the files of an artifact that a reference names.
+// filesByID returns the files of an artifact that a reference names. They are not to be
+// changed: a directory of references asks for the same ones again and again.
 func (s *Source) filesByID(ctx context.Context, id string) (*files, error) {
+	if f, ok := s.linked.Get(id); ok {
+		return f, nil
+	}
 	v, err := s.artifact(ctx, id)
 	if err != nil {
 		return nil, err
@@ -104,7 +109,11 @@ func (s *Source) filesByID(ctx context.Context, id string) (*files, error) {
 	}
 	seq := v.ArtifactSequence
 	at := collection{entity: seq.Project.Entity.Name, project: seq.Project.Name, name: seq.Name}
-	return s.filesOf(ctx, at.String(), *v.VersionIndex, at, id)
+	f, err := s.filesOf(ctx, at.String(), *v.VersionIndex, at, id)
+	if err == nil {
+		s.linked.Add(id, f)
+	}
+	return f, err
 }
 
 // webReference returns how an http(s) reference is read.

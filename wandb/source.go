@@ -35,6 +35,7 @@ type Source struct {
 	local       *localCache
 	buckets     *buckets
 	addresses   *lru.Cache[string, *signed] // by artifact and collection
+	linked      *lru.Cache[string, *files]  // by artifact, of those that references lead to
 
 	exists func(context.Context, string) bool // whether there is something at a path
 }
@@ -72,10 +73,8 @@ func NewSource(c *Client, o *SourceOptions) *Source {
 	s.local = newLocalCache(c.config.CacheDir)
 	s.buckets = &buckets{open: bucket.Open}
 	s.exists = pathExists
-	var err error
-	if s.addresses, err = lru.New[string, *signed](manyIndexes); err != nil {
-		panic(err) // the size is a constant
-	}
+	s.addresses = newLRU[string, *signed](manyIndexes)
+	s.linked = newLRU[string, *files](manyIndexes)
 	return s
 }
 
@@ -173,6 +172,7 @@ func (s *Source) Trim() {
 		s.records.kept.RemoveOldest()
 	}
 	s.addresses.Purge()
+	s.linked.Purge()
 	s.indexes.trim()
 }
 
