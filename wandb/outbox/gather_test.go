@@ -13,6 +13,7 @@ import (
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
 // draft is what a request would be logged as.
@@ -187,5 +188,41 @@ func TestTooMany(t *testing.T) {
 	c, all := gathered(t, gatherer{max: 2}, draft(t, "n", dir))
 	if len(all) != 1 || len(c.Notes) != 1 || !strings.Contains(c.Metadata, `"absolute_path": "`+dir+`"`) {
 		t.Errorf("%v %v %s", lines(all), c.Notes, c.Metadata)
+	}
+}
+
+// The data is looked at as who logs it, and what that user may not see is not told.
+func TestGatherAsCaller(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	srv := wandbtest.New(t, nil)
+	dir := tree(t, "open/x", "closed/secret", "locked")
+	for p := dir; p != "/tmp" && p != "/"; p = filepath.Dir(p) {
+		if err := os.Chmod(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir+"/closed", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, t.TempDir(), srv, func(opt *Options) { opt.Data = store.NewLocal(&store.Options{AsCaller: true}) })
+	ctx := store.WithCaller(bg, store.Caller{UID: 65534, GID: 65534})
+	p, err := o.Push(ctx, "data", 1, draft(t, "data", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(o.box.path(p.ID + contentsExt)); err != nil { // it is looked at again, by the id alone
+		t.Fatal(err)
+	}
+	if p, err = o.Try(bg, p.ID); err != nil || p.State != manifest.PushDone {
+		t.Fatalf("%+v %v", p, err)
+	}
+	var names []string
+	for name := range storedManifest(t, srv, p.ArtifactID) {
+		names = append(names, name)
+	}
+	if diff := cmp.Diff([]string{"metadata.json", "output/locked", "output/open/x"}, sorted(names)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
