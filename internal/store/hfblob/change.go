@@ -55,6 +55,7 @@ func (r *Repo) change(ctx context.Context, f File, message string, c condition) 
 		return err
 	}
 	defer r.s.give()
+	begun := time.Now()
 	for try := 0; ; try++ {
 		parent, fresh, err := r.parent(ctx)
 		if err != nil {
@@ -75,7 +76,7 @@ func (r *Repo) change(ctx context.Context, f File, message string, c condition) 
 		if try == 0 {
 			continue // it was only seen a while ago
 		}
-		if err := r.c.sleep(ctx, min(backoff(try-1), time.Second), err); err != nil {
+		if err := r.c.sleep(ctx, begun, min(backoff(try-1), time.Second), err); err != nil {
 			return err
 		}
 	}

@@ -73,7 +73,7 @@ func (c *client) attempt(ctx context.Context, r *request) (*http.Request, *http.
 			cancel(nil)
 			return nil, nil, err
 		}
-		req.Body = &progress{req.Body, timer, c.o.Timeout, nil, ctx}
+		req.Body = &sending{req.Body, timer, c.o.Timeout}
 		req.GetBody, req.ContentLength = r.body, r.size
 	}
 	for k, v := range r.header {
@@ -93,7 +93,8 @@ func (c *client) attempt(ctx context.Context, r *request) (*http.Request, *http.
 		cancel(nil)
 		return req, nil, plain(err)
 	}
-	res.Body = &progress{res.Body, timer, c.o.Timeout, func() { cancel(nil) }, ctx}
+	timer.Stop()
+	res.Body = &receiving{res.Body, timer, c.o.Timeout, func() { cancel(nil) }, ctx}
 	return req, res, nil
 }
 
@@ -108,33 +109,41 @@ func plain(err error) error {
 	return err
 }
 
-// progress is a body that must go on: what stalls is cancelled.
-type progress struct {
+// sending is a body that must be taken on and on.
+type sending struct {
+	io.ReadCloser
+	timer   *time.Timer
+	timeout time.Duration
+}
+
+func (s *sending) Read(b []byte) (int, error) {
+	s.timer.Reset(s.timeout)
+	return s.ReadCloser.Read(b)
+}
+
+// receiving is a body of which each read must end in time. Between reads it may rest.
+type receiving struct {
 	io.ReadCloser
 	timer   *time.Timer
 	timeout time.Duration
 	closed  func()
-	ctx     context.Context
+	ctx     context.Context // of this one request
 }
 
-func (p *progress) Read(b []byte) (int, error) {
-	n, err := p.ReadCloser.Read(b)
-	if err == nil {
-		p.timer.Reset(p.timeout)
-	} else if err != io.EOF {
-		if cause := context.Cause(p.ctx); cause != nil {
-			err = cause
-		}
+func (r *receiving) Read(b []byte) (int, error) {
+	r.timer.Reset(r.timeout)
+	n, err := r.ReadCloser.Read(b)
+	r.timer.Stop()
+	if err != nil && err != io.EOF && context.Cause(r.ctx) != nil {
+		err = context.Cause(r.ctx)
 	}
 	return n, err
 }
 
-func (p *progress) Close() error {
-	err := p.ReadCloser.Close()
-	if p.closed != nil {
-		p.timer.Stop()
-		p.closed()
-	}
+func (r *receiving) Close() error {
+	err := r.ReadCloser.Close()
+	r.timer.Stop()
+	r.closed()
 	return err
 }
 
@@ -151,6 +160,7 @@ func (c *client) do(ctx context.Context, r *request) (*http.Response, error) {
 	if c.o.Offline {
 		return nil, errOffline
 	}
+	begun := time.Now()
 	for try := 0; ; try++ {
 		req, res, err := c.attempt(ctx, r)
 		switch {
@@ -165,7 +175,7 @@ func (c *client) do(ctx context.Context, r *request) (*http.Response, error) {
 		if !ok {
 			return nil, err
 		}
-		if err := c.sleep(ctx, wait, err); err != nil {
+		if err := c.sleep(ctx, begun, wait, err); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +186,8 @@ func (c *client) retry(res *http.Response, once bool, try int) (time.Duration, b
 	switch {
 	case res != nil && res.StatusCode == http.StatusTooManyRequests:
 		return limitOf(res.Header), true
+	case res != nil && res.StatusCode == http.StatusConflict: // with another operation, which will end
+		return backoff(try), try+1 < tries
 	case once, try+1 >= tries, res != nil && !transient(res.StatusCode):
 		return 0, false
 	}
@@ -189,9 +201,12 @@ func backoff(try int) time.Duration {
 }
 
 // sleep waits, unless there is no time for that: then it returns why it would have.
-func (c *client) sleep(ctx context.Context, d time.Duration, why error) error {
+func (c *client) sleep(ctx context.Context, begun time.Time, d time.Duration, why error) error {
 	until, ok := ctx.Deadline()
-	if ok && time.Until(until) < d || !ok && d > c.o.Wait {
+	if !ok {
+		until = begun.Add(c.o.Wait)
+	}
+	if time.Until(until) < d {
 		return fmt.Errorf("the Hub is to be asked again in %s, and that is too late: %w", d.Round(time.Second), why)
 	}
 	select {

@@ -121,6 +121,7 @@ func (r *Repo) commit(ctx context.Context, parent string, p *prepared) (string, 
 		return "", err
 	}
 	body := append(append(header, '\n'), p.lines...)
+	begun := time.Now()
 	unknown := error(nil) // of an attempt of which nobody knows what came
 	for try := 0; ; try++ {
 		sha, err := r.post(ctx, body)
@@ -133,7 +134,7 @@ func (r *Repo) commit(ctx context.Context, parent string, p *prepared) (string, 
 		case !errors.Is(err, ErrStale):
 			unknown = err
 		}
-		if err := r.c.sleep(ctx, backoff(try), unknown); err != nil {
+		if err := r.c.sleep(ctx, begun, backoff(try), unknown); err != nil {
 			return "", fmt.Errorf("%w: %w", errUnknown, err)
 		}
 		sha, head, err := r.made(ctx, parent, p.mark)

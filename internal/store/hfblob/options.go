@@ -19,7 +19,7 @@ type Options struct {
 
 	Transport http.RoundTripper // nil: a copy of http.DefaultTransport
 	Timeout   time.Duration     // of an answer to begin, or to go on; 0: 20 s
-	Wait      time.Duration     // the longest that a rate limit is waited for where the context has no deadline; 0: a minute
+	Wait      time.Duration     // the longest that a call is tried again where the context has no deadline; 0: a minute
 }
 
 const endpoint = "https://huggingface.co"

@@ -2,9 +2,6 @@ package hfhubtest_test
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,27 +11,6 @@ import (
 	"artifactfs.dev/artifactfs/internal/store/hfblob/hfhubtest"
 )
 
-// python runs a program with huggingface_hub, which finds the Hub at s.
-func python(t *testing.T, s *hfhubtest.Server, token, program string) []byte {
-	t.Helper()
-	bin, err := filepath.Abs("../../../../.venv/bin/python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bin); err != nil {
-		t.Skip("no .venv (make deps): ", err)
-	}
-	cmd := exec.Command(bin, "-W", "ignore", program)
-	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+s.URL, "HF_TOKEN="+token, "HF_HOME="+t.TempDir(),
-		"HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_XET=1", "HF_HUB_DISABLE_PROGRESS_BARS=1", "NO_PROXY=*")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", program, err, out)
-	}
-	return out
-}
-
 // The Hub's own client takes the server for the Hub.
 func TestClient(t *testing.T) {
 	s := hfhubtest.New(&hfhubtest.Options{PageSize: 3})
@@ -42,7 +18,7 @@ func TestClient(t *testing.T) {
 	s.AddUser("me", "hf_me", "org")
 	s.CreateRepo("models", "other/gated", &hfhubtest.RepoOptions{Gated: true})
 	var seen map[string]any
-	if err := json.Unmarshal(python(t, s, "hf_me", "testdata/client.py"), &seen); err != nil {
+	if err := json.Unmarshal(s.Python(t, t.TempDir(), "hf_me", "testdata/client.py"), &seen); err != nil {
 		t.Fatal(err)
 	}
 	tree := seen["tree"].(map[string]any)

@@ -92,9 +92,12 @@ func (s *Server) sign(method, p string) string {
 	return s.CDN() + p + "?" + q.Encode()
 }
 
+// Expire ends the life of every URL that was signed until now.
+func (s *Server) Expire() { s.expired.Add(1) }
+
 func (s *Server) signature(method, p, expires string) string {
 	h := hmac.New(sha256.New, s.key)
-	fmt.Fprint(h, method, " ", p, " ", expires)
+	fmt.Fprint(h, method, " ", p, " ", expires, " ", s.expired.Load())
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -31,7 +31,9 @@ type Server struct {
 	http *httptest.Server
 	key  []byte // signs URLs
 	done chan struct{}
-	runs atomic.Int64 // makes commits differ
+
+	runs    atomic.Int64 // makes commits differ
+	expired atomic.Int64 // how often signed URLs were made to end
 
 	mu     sync.Mutex // guards below
 	repos  map[string]*repo
