@@ -7,7 +7,8 @@ import (
 )
 
 // AdminPath is where a server with Options.Admin takes orders, by POST, from clients in other
-// processes: AdminPath + /fail, /heal, /expire, /features, /down, /reset.
+// processes: AdminPath + /fail, /limit, /heal, /expire, /features, /down, /reset; /requests answers
+// how many of an operation there were.
 const AdminPath = "/_wandbtest"
 
 type order struct {
@@ -25,6 +26,8 @@ type order struct {
 	Delay    float64           `json:"delay"`    // seconds
 	Features Features          `json:"features"` // of /features and /reset
 	For      float64           `json:"for"`      // seconds that /down lasts; 0 is for ever
+	Limit    int               `json:"limit"`    // requests
+	Per      float64           `json:"per"`      // in so many seconds
 }
 
 // admin carries out an order.
@@ -38,6 +41,11 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, what string) {
 	case "fail":
 		s.Fail(o.Op, Fault{Skip: o.Skip, Times: o.Times, Late: o.Late, Status: o.Status, Header: o.Header, Body: o.Body,
 			Drop: o.Drop, Hang: o.Hang, Cut: o.Cut, Corrupt: o.Corrupt, Delay: time.Duration(o.Delay * float64(time.Second))})
+	case "limit":
+		s.Limit(o.Op, o.Limit, time.Duration(o.Per*float64(time.Second)))
+	case "requests":
+		answer(w, http.StatusOK, map[string]int64{"requests": int64(s.Requests(o.Op)), "bytes_served": s.BytesServed()})
+		return
 	case "heal":
 		s.Heal()
 	case "expire":

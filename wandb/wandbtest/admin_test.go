@@ -26,6 +26,9 @@ func TestOrders(t *testing.T) {
 	if c.order("fail", `{"op": "viewer", "status": 429, "times": 2}`) != 200 || c.status(t) != 429 || c.order("heal", "{}") != 200 || c.status(t) != 200 {
 		t.Error("an ordered fault did not come, or did not go")
 	}
+	if c.order("limit", `{"op": "viewer", "limit": 1, "per": 3600}`) != 200 || c.status(t) != 200 || c.status(t) != 429 || c.order("heal", "{}") != 200 {
+		t.Error("an ordered limit is none")
+	}
 	if status, _ := c.send("GET", link, nil, ""); c.order("expire", "{}") != 200 || status != 200 {
 		t.Errorf("before URLs expire: status %d", status)
 	}

@@ -29,6 +29,7 @@ type faults struct {
 	mu     sync.Mutex
 	wait   map[string][]*Fault
 	counts map[string]int
+	limits map[string]*limit
 	header map[string]string
 	down   chan struct{} // closed while the server is down: lets go what hangs
 }
@@ -65,11 +66,11 @@ func (s *Server) Fail(op string, f Fault) {
 	s.faults.wait[op] = append(s.faults.wait[op], &f)
 }
 
-// Heal takes back all faults that have not happened, and the headers of SetHeader.
+// Heal takes back all faults that have not happened, limits, and the headers of SetHeader.
 func (s *Server) Heal() {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	s.faults.wait, s.faults.header = nil, nil
+	s.faults.wait, s.faults.limits, s.faults.header = nil, nil, nil
 }
 
 // SetHeader adds a header to every answer of the API: RateLimit-Remaining and RateLimit-Reset.
@@ -89,16 +90,21 @@ func (s *Server) Requests(op string) int {
 	return s.faults.counts[strings.ToLower(op)]
 }
 
-// take counts a request under its names and finds the fault that it meets, if any.
-func (f *faults) take(ops []string) *Fault {
+// take counts a request under its names and finds the fault that it meets, if any, and headers for
+// its answer.
+func (f *faults) take(ops []string) (*Fault, map[string]string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.counts == nil {
 		f.counts = map[string]int{}
 	}
 	var hit *Fault
+	var header map[string]string
 	for _, op := range ops {
 		f.counts[op]++
+		if l := f.limits[op]; l != nil && hit == nil {
+			header, hit = l.take(time.Now())
+		}
 		wait := f.wait[op]
 		if len(wait) == 0 || hit != nil {
 			continue
@@ -114,7 +120,7 @@ func (f *faults) take(ops []string) *Fault {
 			}
 		}
 	}
-	return hit
+	return hit, header
 }
 
 // meet serves a request that meets a fault.

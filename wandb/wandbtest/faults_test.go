@@ -69,6 +69,39 @@ func TestFaultAnswer(t *testing.T) {
 	}
 }
 
+func TestLimit(t *testing.T) {
+	c := start(t, nil)
+	c.srv.Limit("viewer", 2, time.Hour)
+	ask := func() *http.Response {
+		t.Helper()
+		req, _ := http.NewRequest("POST", c.srv.URL+"/graphql", strings.NewReader(`{"query": "{viewer{id}}"}`))
+		req.SetBasicAuth("api", c.srv.Key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res
+	}
+	for i, want := range []struct {
+		status           int
+		remaining, retry string // of the hour some seconds may have gone
+	}{{200, "1", ""}, {200, "0", ""}, {429, "0", "3"}, {429, "0", "3"}} {
+		res := ask()
+		if res.StatusCode != want.status || res.Header.Get("RateLimit-Remaining") != want.remaining || !strings.HasPrefix(res.Header.Get("Retry-After"), want.retry) {
+			t.Errorf("request %d: %s, %v", i, res.Status, res.Header)
+		}
+	}
+	c.srv.Limit("viewer", 1, 20*time.Millisecond)
+	ask()
+	for ask().StatusCode != 200 { // until the next stretch of time
+	}
+	c.srv.Limit("viewer", 0, 0)
+	if res := ask(); res.Header.Get("RateLimit-Remaining") != "" || ask().StatusCode != 200 {
+		t.Errorf("a limit that was lifted: %v", res.Header)
+	}
+}
+
 // A late fault hits when the work is done: the client hears of failure, and a second try finds it done.
 func TestLateFault(t *testing.T) {
 	c := start(t, nil)

@@ -59,7 +59,11 @@ func (s *Server) setHeaders(w http.ResponseWriter) {
 
 // run serves a request that has these names.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, ops []string, serve func(w http.ResponseWriter, corrupt bool)) {
-	if f := s.faults.take(ops); f != nil {
+	f, header := s.faults.take(ops)
+	for k, v := range header {
+		w.Header().Set(k, v)
+	}
+	if f != nil {
 		s.meet(f, w, r, serve)
 		return
 	}
