@@ -33,6 +33,13 @@
 // Not served: uploads in parts (of 2 GiB and more), manifests of type PATCH, filters other than
 // equality, pages counted from the end.
 //
+// # Faults
+//
+// Fail breaks requests of an operation: a status, a broken or hanging connection, a cut or corrupt
+// answer, before the operation takes effect or after it. Limit limits their rate, Down and Up take
+// the server off the network and bring it back, ExpireURLs and Advance let signed URLs and TTLs run
+// out, SetFeatures makes an older server of it, and Requests and BytesServed count.
+//
 // # Blobs
 //
 // They lie behind another host name, localhost beside 127.0.0.1, as W&B's lie in S3: URLs are
