@@ -53,6 +53,7 @@ type Catalog struct {
 
 	mu    sync.Mutex // guards below, and the fields of every cataloged
 	since time.Time  // of failure, zero while the store answers
+	tried time.Time  // when it failed last
 	cause error
 }
 
@@ -118,15 +119,29 @@ func (c *Catalog) judge(err error) error {
 		if c.cause != nil {
 			c.log.Info("store is back", "store", c.b.String(), "since", c.since)
 		}
-		c.since, c.cause = time.Time{}, nil
+		c.since, c.tried, c.cause = time.Time{}, time.Time{}, nil
 		return err
 	}
 	if c.cause == nil {
 		c.since = time.Now()
 		c.log.Warn("store cannot be read", "store", c.b.String(), "err", err)
 	}
-	c.cause = err
+	c.cause, c.tried = err, time.Now()
 	return &unreachable{c.b.String(), c.since, err}
+}
+
+// away is how long a store that did not answer is taken to be away. The vendors'
+// clients ask several times, for up to half a minute: not everybody is to wait for that.
+const away = 2 * time.Second
+
+// missing returns why the store was not reached a moment ago, if so.
+func (c *Catalog) missing() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil || time.Since(c.tried) > away {
+		return nil
+	}
+	return &unreachable{c.b.String(), c.since, c.cause}
 }
 
 // changes reports why the store may not be changed, if so.

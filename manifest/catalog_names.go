@@ -24,11 +24,20 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 	if known && time.Since(l.at) < c.life() {
 		return l.names.list(), nil
 	}
-	got, err, _ := c.flights.Do("names\x00"+prefix, func() (any, error) {
+	err := c.missing()
+	ch := c.flights.DoChan("names\x00"+prefix, func() (any, error) {
 		return c.listNames(context.WithoutCancel(ctx), prefix)
 	})
 	if err == nil {
-		return got.([]string), nil
+		select {
+		case r := <-ch:
+			if r.Err == nil {
+				return r.Val.([]string), nil
+			}
+			err = r.Err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	var gone *unreachable
 	if errors.As(err, &gone) && known {

@@ -23,6 +23,9 @@ func (c *Catalog) Manifest(ctx context.Context, name string, v int) (*Record, er
 	if ok && (old.until.IsZero() || time.Now().Before(old.until)) {
 		return old.rec, nil
 	}
+	if ok && c.missing() != nil {
+		return old.rec, nil
+	}
 	rec, err := c.load(ctx, name, v)
 	var gone *unreachable
 	if errors.As(err, &gone) && ok {

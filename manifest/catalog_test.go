@@ -14,40 +14,52 @@ import (
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/internal/store/bucket"
+	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 	"artifactfs.dev/artifactfs/resolver/sourcetest"
 )
 
-var prefixes atomic.Int64
+// eachBucket runs fn on an empty bucket in memory, and of each kind of server.
+func eachBucket(t *testing.T, fn func(t *testing.T, b *bucket.Bucket)) {
+	t.Run("mem", func(t *testing.T) { fn(t, newPrefix(t, "mem://")) })
+	if !testing.Short() {
+		buckettest.Each(t, func(t *testing.T, s buckettest.Store) { fn(t, newPrefix(t, s.URI)) })
+	}
+}
 
-// testBucket is an empty bucket in memory, or a new prefix of the one that
-// ARTIFACTFS_TEST_BUCKET names.
-func testBucket(t *testing.T) *bucket.Bucket {
+// newPrefix opens a prefix of a bucket that nothing lies in yet.
+func newPrefix(t *testing.T, at string) *bucket.Bucket {
 	t.Helper()
-	at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
-	if at == "" {
-		at = "mem://"
-	}
-	u, err := bucket.Parse(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Prefix += fmt.Sprintf("%d-%d/", os.Getpid(), prefixes.Add(1))
-	b, err := bucket.Open(t.Context(), u)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
+	base, params, _ := strings.Cut(at, "?")
+	b := openBucket(t, fmt.Sprintf("%s/%d?%s", base, prefixes.Add(1), params))
+	b.SetDeadline(3 * time.Second)
 	return b
 }
 
+var prefixes atomic.Int64
+
 func TestCatalog(t *testing.T) {
+	t.Run("mem", func(t *testing.T) { testCatalog(t, "mem://", nil) })
+	if !testing.Short() {
+		buckettest.Each(t, func(t *testing.T, s buckettest.Store) {
+			if s.Name != "s3" { // what the others answer then is a test of package bucket
+				testCatalog(t, s.URI, nil)
+				return
+			}
+			s, proxy := s.Through(t)
+			testCatalog(t, s.URI, func(testing.TB) func() { return proxy.Down() })
+		})
+	}
+}
+
+func testCatalog(t *testing.T, at string, down func(testing.TB) func()) {
 	const ttl = 50 * time.Millisecond
 	sourcetest.Run(t, func(t *testing.T) *sourcetest.Backend {
-		b := testBucket(t)
+		b := newPrefix(t, at)
 		return &sourcetest.Backend{
-			TTL: ttl,
+			TTL:   ttl,
+			Break: down,
 			Open: func(t testing.TB) resolver.Source {
 				return manifest.NewCatalog(b, &manifest.CatalogOptions{TTL: ttl})
 			},
@@ -66,8 +78,10 @@ var (
 )
 
 // Of any number of makers one wins, and all are told its version.
-func TestCatalogPinRace(t *testing.T) {
-	b, ctx, id := testBucket(t), t.Context(), "1000.eos.slurm-1"
+func TestCatalogPinRace(t *testing.T) { eachBucket(t, testCatalogPinRace) }
+
+func testCatalogPinRace(t *testing.T, b *bucket.Bucket) {
+	ctx, id := t.Context(), "1000.eos.slurm-1"
 	for round := range 10 {
 		name := fmt.Sprintf("m%d", round)
 		got := make([]int, 16)
@@ -92,8 +106,10 @@ func TestCatalogPinRace(t *testing.T) {
 	}
 }
 
-func TestCatalogPins(t *testing.T) {
-	p, ctx, id := manifest.NewCatalog(testBucket(t), nil).Pins(), t.Context(), "1000.eos.slurm-1"
+func TestCatalogPins(t *testing.T) { eachBucket(t, testCatalogPins) }
+
+func testCatalogPins(t *testing.T, b *bucket.Bucket) {
+	p, ctx, id := manifest.NewCatalog(b, nil).Pins(), t.Context(), "1000.eos.slurm-1"
 	if _, err := p.Pinned(ctx, id, "a/b", "prod"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("Pinned of nothing: %v, want ErrNotExist", err)
 	}

@@ -53,9 +53,13 @@ func (c *Catalog) Versions(ctx context.Context, name string) (*Listing, error) {
 	if young {
 		return c.answer(a, s), nil
 	}
+	lost := c.missing()
 	ch := c.flights.DoChan(name+"\x00"+strconv.FormatUint(gen, 10), func() (any, error) {
 		return c.list(context.WithoutCancel(ctx), a, name, s)
 	})
+	if lost != nil { // it is being asked again, and whoever comes next is told
+		return c.lastAnswer(a, name, s, lost)
+	}
 	select {
 	case r := <-ch:
 		if r.Err == nil {

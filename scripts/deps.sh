@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 mount_needs="fusermount3:fuse3"
 test_needs="$mount_needs git:git gcc:gcc python3:python3 dash:dash rsync:rsync tar:tar
   setfacl:acl setfattr:attr strace:strace unshare:util-linux findmnt:util-linux mount:mount pgrep:procps nsenter:util-linux setpriv:util-linux fincore:util-linux
-  ip:iproute2 systemd-analyze:systemd groff:groff man:man-db ps:procps fio:fio hyperfine:hyperfine bindfs:bindfs rclone:rclone"
+  ip:iproute2 systemd-analyze:systemd groff:groff man:man-db ps:procps fio:fio hyperfine:hyperfine bindfs:bindfs rclone:rclone
+  node:nodejs npm:npm"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
@@ -46,6 +47,26 @@ install_staticcheck() {
   echo "$version" >bin/staticcheck.version
 }
 
+# install_go NAME PACKAGE VERSION: a server that tests run, into bin.
+install_go() {
+  [ "$(cat "bin/$1.version" 2>/dev/null)" = "$3" ] && [ -x "bin/$1" ] && return 0
+  echo "deps: building $1 $3" >&2
+  mkdir -p bin
+  # Elsewhere than here: a program of another module has its own versions of all it uses.
+  (cd / && GOBIN="$OLDPWD/bin" CGO_ENABLED=0 GOFLAGS=-mod=mod go install "$2@$3")
+  echo "$3" >"bin/$1.version"
+}
+
+install_azurite() {
+  local version=3.37.0
+  [ "$(cat bin/azurite/version 2>/dev/null)" = "$version" ] && return 0
+  echo "deps: installing azurite $version" >&2
+  rm -rf bin/azurite
+  mkdir -p bin/azurite
+  npm install --prefix bin/azurite --ignore-scripts --no-audit --no-fund --loglevel error "azurite@$version" </dev/null >/dev/null
+  echo "$version" >bin/azurite/version
+}
+
 if [ "${1:-}" = demo ]; then
   install_missing "$mount_needs"
   exit
@@ -58,3 +79,7 @@ for sdk in 0.31 0.23; do # what wandb/wandbtest is held to
   install_venv .venv-wandb-$sdk scripts/requirements-wandb-$sdk.txt
 done
 install_staticcheck
+# The object stores of internal/store/bucket/buckettest.
+install_go versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
+install_go fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
+install_azurite

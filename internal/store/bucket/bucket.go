@@ -10,9 +10,12 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
+
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // Bucket is a prefix of a bucket; keys are below it. It is safe for concurrent use.
@@ -20,7 +23,8 @@ type Bucket struct {
 	uri  URI
 	blob *blob.Bucket
 	rule conditions
-	mu   sync.Mutex // held by Replace where the store compares nothing itself
+	wait *atomic.Int64 // the deadline, a time.Duration; views share it
+	mu   sync.Mutex    // held by Replace where the store compares nothing itself
 }
 
 // Open returns the bucket at uri. It does not ask the store whether there is one:
@@ -40,7 +44,23 @@ func Open(ctx context.Context, uri URI) (*Bucket, error) {
 	if uri.Prefix != "" {
 		b = blob.PrefixedBucket(b, uri.Prefix)
 	}
-	return &Bucket{uri: uri, blob: b, rule: rule}, nil
+	out := &Bucket{uri: uri, blob: b, rule: rule, wait: new(atomic.Int64)}
+	out.SetDeadline(0)
+	return out, nil
+}
+
+// SetDeadline bounds each request that is made from now on, with the retries of the
+// vendor's client, of which some go on for ever; 0 is 30 s.
+func (b *Bucket) SetDeadline(d time.Duration) {
+	if d <= 0 {
+		d = store.DefaultDeadline
+	}
+	b.wait.Store(int64(d))
+}
+
+// bounded is ctx with the deadline of one request.
+func (b *Bucket) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(b.wait.Load()))
 }
 
 // URI returns where the bucket is.
@@ -68,9 +88,9 @@ const pageSize = 1000
 func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Entry) error) error {
 	o := &blob.ListOptions{Prefix: prefix, Delimiter: delimiter}
 	for token := blob.FirstPageToken; token != nil; {
-		page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
+		page, next, err := b.page(ctx, token, o)
 		if err != nil {
-			return b.failed(ctx, "list", prefix, err, true)
+			return err
 		}
 		for _, o := range page {
 			if err := fn(Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}); err != nil {
@@ -85,9 +105,21 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 	return nil
 }
 
+func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([]*blob.ListObject, []byte, error) {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
+	page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
+	if err != nil {
+		err = b.failed(ctx, "list", o.Prefix, err, true)
+	}
+	return page, next, err
+}
+
 // Read returns an object of at most max bytes, and the tag of its content, which it
 // returns of longer ones too, with fs.ErrInvalid. The error is fs.ErrNotExist only if the bucket is there and the object is not.
 func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, string, error) {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	r, err := b.blob.NewReader(ctx, key, nil)
 	if err != nil {
 		return nil, "", b.failed(ctx, "read", key, err, false)
@@ -151,6 +183,8 @@ func (b *Bucket) Write(ctx context.Context, key string, data []byte) error {
 // write uploads in one request. Upload, and not WriteAll: that panics on Azure when
 // a condition fails (gocloud v0.47.0).
 func (b *Bucket) write(ctx context.Context, key string, data []byte, o *blob.WriterOptions) error {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	o.ContentType = "application/json"
 	if !bytes.HasPrefix(data, []byte("{")) {
 		o.ContentType = "text/plain"
@@ -163,6 +197,8 @@ func (b *Bucket) write(ctx context.Context, key string, data []byte, o *blob.Wri
 
 // Remove deletes an object; fs.ErrNotExist if there is none, where the store tells.
 func (b *Bucket) Remove(ctx context.Context, key string) error {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	if err := b.blob.Delete(ctx, key); err != nil {
 		return b.failed(ctx, "delete", key, err, false)
 	}

@@ -5,27 +5,22 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"strings"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 	"artifactfs.dev/artifactfs/internal/store/hfblob/hfhubtest"
 )
 
-// stores runs a test on a bucket in memory, or on the one that ARTIFACTFS_TEST_BUCKET
-// names, and on a Hub.
-func stores(t *testing.T, test func(t *testing.T, b *Bucket)) {
-	at := os.Getenv("ARTIFACTFS_TEST_BUCKET")
-	if at == "" {
-		at = "mem://"
-	}
-	scheme, _, _ := strings.Cut(at, ":")
-	t.Run(scheme, func(t *testing.T) { test(t, open(t, at)) })
+// each runs fn on an empty bucket in memory, and of each kind of server.
+func each(t *testing.T, fn func(t *testing.T, b *Bucket)) {
+	t.Run("mem", func(t *testing.T) { fn(t, open(t, "mem://")) })
 	t.Run("hf", func(t *testing.T) {
 		hub := hfhubtest.New(&hfhubtest.Options{PageSize: 3})
 		t.Cleanup(hub.Close)
@@ -33,18 +28,20 @@ func stores(t *testing.T, test func(t *testing.T, b *Bucket)) {
 		hub.CreateRepo("datasets", "org/repo", nil)
 		t.Setenv("HF_TOKEN", "hf_me")
 		t.Setenv("HF_HOME", t.TempDir())
-		test(t, open(t, "hf://datasets/org/repo@main/dir?endpoint="+hub.URL))
+		fn(t, open(t, "hf://datasets/org/repo@main/dir?endpoint="+hub.URL))
 	})
+	if !testing.Short() {
+		buckettest.Each(t, func(t *testing.T, s buckettest.Store) { fn(t, open(t, s.URI)) })
+	}
 }
 
-// open returns a new prefix of a bucket.
 func open(t *testing.T, at string) *Bucket {
 	t.Helper()
 	u, err := Parse(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Prefix += fmt.Sprintf("%s-%d/", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid())
+	u.Prefix += "some/prefix/"
 	b, err := Open(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +50,7 @@ func open(t *testing.T, at string) *Bucket {
 	return b
 }
 
-func TestReadWrite(t *testing.T) { stores(t, testReadWrite) }
+func TestReadWrite(t *testing.T) { each(t, testReadWrite) }
 
 func testReadWrite(t *testing.T, b *Bucket) {
 	ctx := t.Context()
@@ -93,7 +90,7 @@ func testReadWrite(t *testing.T, b *Bucket) {
 	}
 }
 
-func TestList(t *testing.T) { stores(t, testList) }
+func TestList(t *testing.T) { each(t, testList) }
 
 func testList(t *testing.T, b *Bucket) {
 	ctx := t.Context()
@@ -133,7 +130,7 @@ func testList(t *testing.T, b *Bucket) {
 
 // One of many who create at once wins, whatever they write, and so does one of
 // those who replace the same content.
-func TestRace(t *testing.T) { stores(t, testRace) }
+func TestRace(t *testing.T) { each(t, testRace) }
 
 func testRace(t *testing.T, b *Bucket) {
 	ctx := t.Context()
@@ -167,7 +164,7 @@ func testRace(t *testing.T, b *Bucket) {
 	}
 }
 
-func TestObject(t *testing.T) { stores(t, testObject) }
+func TestObject(t *testing.T) { each(t, testObject) }
 
 func testObject(t *testing.T, b *Bucket) {
 	ctx := t.Context()
@@ -209,4 +206,44 @@ func testObject(t *testing.T, b *Bucket) {
 	if !errors.Is(err, syscall.EIO) {
 		t.Errorf("read of what was changed: %v, want EIO", err)
 	}
+}
+
+// What does not answer, answers nonsense or refuses is never absence, and nothing
+// waits past the deadline.
+func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	buckettest.Each(t, func(t *testing.T, s buckettest.Store) {
+		s, proxy := s.Through(t)
+		b, ctx := open(t, s.URI), t.Context()
+		b.SetDeadline(time.Second)
+		const text = `{"a": "text that is long enough to be cut"}`
+		if err := b.Write(ctx, "there", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range map[string]buckettest.Fault{
+			"reset": {Reset: true}, "stall": {Stall: true}, "500": {Status: 500}, "503": {Status: 503}, "429": {Status: 429}, "cut": {Cut: 10},
+			"403": {Status: 403}, "404 without a body": {Status: 404},
+		} {
+			proxy.Break(func(*http.Request) buckettest.Fault { return f })
+			start := time.Now()
+			// A client may take the rest with another request.
+			if got, _, err := b.Read(ctx, "there", 1000); err == nil && (f.Cut == 0 || string(got) != text) {
+				t.Errorf("%s: a read gives %q", name, got)
+			} else if errors.Is(err, fs.ErrNotExist) && f.Status != 404 {
+				t.Errorf("%s: read of what is there: %v", name, err)
+			}
+			if err := b.List(ctx, "", "/", func(Entry) error { return nil }); err == nil && f.Cut == 0 || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: list: %v; want an error that is no absence", name, err)
+			}
+			if took := time.Since(start); took > 4*time.Second {
+				t.Errorf("%s: two requests with a deadline of 1 s took %v", name, took)
+			}
+		}
+		proxy.Break(nil)
+		if _, _, err := b.Read(ctx, "there", 1000); err != nil {
+			t.Errorf("when all is well again: %v", err)
+		}
+	})
 }

@@ -84,11 +84,18 @@ var gcsConditions = conditions{
 		}
 		return strconv.FormatInt(o.Generation, 10)
 	},
-	read:  gcsMatch,
-	write: gcsMatch,
+	// Of a bucket that keeps old generations, this reads on from the one that was seen.
+	read: func(tag string) func(func(any) bool) error {
+		return gcsObject(tag, func(o *storage.ObjectHandle, n int64) *storage.ObjectHandle { return o.Generation(n) })
+	},
+	write: func(tag string) func(func(any) bool) error {
+		return gcsObject(tag, func(o *storage.ObjectHandle, n int64) *storage.ObjectHandle {
+			return o.If(storage.Conditions{GenerationMatch: n})
+		})
+	},
 }
 
-func gcsMatch(tag string) func(func(any) bool) error {
+func gcsObject(tag string, of func(*storage.ObjectHandle, int64) *storage.ObjectHandle) func(func(any) bool) error {
 	return func(as func(any) bool) error {
 		n, err := strconv.ParseInt(tag, 10, 64)
 		if err != nil {
@@ -98,7 +105,7 @@ func gcsMatch(tag string) func(func(any) bool) error {
 		if err := must(as(&obj)); err != nil {
 			return err
 		}
-		*obj = (*obj).If(storage.Conditions{GenerationMatch: n})
+		*obj = of(*obj, n)
 		return nil
 	}
 }

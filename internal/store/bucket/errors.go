@@ -57,7 +57,7 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: the store refuses these credentials (%s): %w", what, brief(status, code), fs.ErrPermission)
 	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && kind == gcerrors.NotFound:
 		return fmt.Errorf("%s: there is no bucket %s, or none that these credentials may see: %w", what, b.uri.Bucket, syscall.EIO)
-	case kind == gcerrors.NotFound && (status == http.StatusNotFound || b.uri.Scheme == "mem" || b.uri.Scheme == "hf"):
+	case kind == gcerrors.NotFound && (status == http.StatusNotFound || errors.Is(err, storage.ErrObjectNotExist) || b.uri.Scheme == "mem" || b.uri.Scheme == "hf"):
 		return fmt.Errorf("%s: %w", what, fs.ErrNotExist)
 	case status == http.StatusTooManyRequests && b.uri.Scheme == "hf": // which says in words until when
 		return fmt.Errorf("%s: the store asks for fewer requests: %v: %w", what, err, syscall.EIO)

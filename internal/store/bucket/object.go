@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"syscall"
 	"time"
 
@@ -27,6 +28,8 @@ var _ store.Object = (*Object)(nil)
 // Stat returns the content that key has now; fs.ErrNotExist if there is none, or no
 // such bucket: only a listing tells those apart.
 func (b *Bucket) Stat(ctx context.Context, key string) (*Object, error) {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	a, err := b.blob.Attributes(ctx, key)
 	if err != nil {
 		return nil, b.failed(ctx, "look at", key, err, false)
@@ -60,7 +63,7 @@ func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, min(n, max(o.Size-off, 0)), ro)
 	if err != nil {
 		err = o.b.failed(ctx, "read", o.key, err, false)
-		if errors.Is(err, errCondition) {
+		if errors.Is(err, errCondition) || errors.Is(err, fs.ErrNotExist) && o.b.uri.Scheme == "gs" {
 			err = fmt.Errorf("%s/%s was changed since it was opened: %w", o.b, o.key, syscall.EIO)
 		}
 		return nil, err

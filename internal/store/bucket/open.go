@@ -37,7 +37,11 @@ func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
 		q.Set("region", "us-east-1")
 		again = true
 	}
-	if o.BaseEndpoint != nil && isAddress(*o.BaseEndpoint) && !q.Has("use_path_style") && !q.Has("s3ForcePathStyle") {
+	endpoint := q.Get("endpoint")
+	if endpoint == "" && o.BaseEndpoint != nil { // of the environment, or a profile
+		endpoint = *o.BaseEndpoint
+	}
+	if isAddress(endpoint) && !q.Has("use_path_style") && !q.Has("s3ForcePathStyle") {
 		q.Set("use_path_style", "true")
 		again = true
 	}
