@@ -190,6 +190,7 @@ func reset(w http.ResponseWriter, r *http.Request) {
 
 // A wait that passes the deadline is not begun.
 func TestRetryWithinDeadline(t *testing.T) {
+	t.Parallel()
 	s, n := server(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "60")
 		w.WriteHeader(429)
@@ -202,6 +203,7 @@ func TestRetryWithinDeadline(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
@@ -220,6 +222,7 @@ func TestDeadline(t *testing.T) {
 
 // A server that has few requests left is asked more slowly.
 func TestPace(t *testing.T) {
+	t.Parallel()
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("RateLimit-Remaining", "1")
 		w.Header().Set("RateLimit-Reset", "0.4")

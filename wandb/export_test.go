@@ -21,3 +21,6 @@ func (s *Source) SetExists(exists func(string) bool) {
 func (s *Source) SetBuckets(open func(bucket.URI) (*bucket.Bucket, error)) {
 	s.buckets.open = func(_ context.Context, u bucket.URI) (*bucket.Bucket, error) { return open(u) }
 }
+
+// SetEntity spares a Client the question for its entity.
+func (c *Client) SetEntity(entity string) { c.entity = entity }

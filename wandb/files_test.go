@@ -141,6 +141,7 @@ func TestRanges(t *testing.T) {
 
 // Addresses of many files are asked for together.
 func TestAddressesAhead(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	content := make(map[string][]byte)
@@ -162,6 +163,7 @@ func TestAddressesAhead(t *testing.T) {
 
 // An address that has expired is replaced, and a range that is being read goes on.
 func TestExpiredAddress(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	want := random(1 << 20)
@@ -187,6 +189,7 @@ func TestExpiredAddress(t *testing.T) {
 }
 
 func TestFileFaults(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	want := random(1 << 20)
 	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": want}})
@@ -240,6 +243,7 @@ func TestFileFaults(t *testing.T) {
 
 // Whoever reads a file whole is told when it is not the one that was logged.
 func TestCorrupt(t *testing.T) {
+	t.Parallel()
 	for _, xxh := range []bool{false, true} {
 		srv := wandbtest.New(t, &wandbtest.Options{Features: wandbtest.XXH})
 		s := open(t, srv, nil)
@@ -349,6 +353,7 @@ func TestLocalCacheFails(t *testing.T) {
 }
 
 func TestLocalCache(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	dir := t.TempDir()
 	s := open(t, srv, func(c *wandb.Config) { c.CacheDir = dir })
@@ -414,6 +419,7 @@ func TestWrongRange(t *testing.T) {
 
 // What opens a file to read it on finds out too, and a range of a corrupt one does not.
 func TestCorruptThroughReader(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	want := random(5 << 20)
@@ -438,6 +444,7 @@ func TestCorruptThroughReader(t *testing.T) {
 }
 
 func TestHTTPReference(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	content, tag, ranges := random(50_000), `"v1"`, true
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -591,6 +598,7 @@ func TestHostileVersion(t *testing.T) {
 
 // A manifest is fetched again when its connection breaks.
 func TestManifestFaults(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": nil}})
 	for name, fault := range map[string]wandbtest.Fault{"cut": {Cut: 20}, "500": {Status: 500}, "403": {Status: 403}, "dropped": {Drop: true}} {

@@ -59,18 +59,17 @@ func (r *records) get(ctx context.Context, name string, version int, at collecti
 
 // read asks for all that a record needs.
 func (r *records) read(ctx context.Context, name string, version int, at collection, id string) (*manifest.Record, error) {
-	v, err := r.s.version(ctx, name, version, at, id)
-	if err != nil {
-		return nil, err
-	}
 	var (
+		v     *gql.Version
 		used  []string
 		files *files
 		raw   []byte
 	)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		used, err = r.s.used(gctx, v)
+		if v, err = r.s.version(gctx, name, version, at, id); err == nil {
+			used, err = r.s.used(gctx, v)
+		}
 		return err
 	})
 	g.Go(func() (err error) {

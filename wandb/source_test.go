@@ -97,6 +97,7 @@ func TestNames(t *testing.T) {
 
 // Listings of more than a page are whole.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	for i := range 230 {
@@ -175,6 +176,7 @@ func TestRecord(t *testing.T) {
 // Without the server the last answers are given, and what was never answered is an
 // error that does not say that it is absent.
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})
@@ -224,6 +226,7 @@ func TestUnreachable(t *testing.T) {
 
 // A server that was never reached is not one without artifacts.
 func TestDownAtFirst(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	srv.Down()
 	for what, change := range map[string]func(*wandb.Config){"entity": nil, "no entity": func(c *wandb.Config) { c.Entity = "" }} {
@@ -241,6 +244,7 @@ func TestDownAtFirst(t *testing.T) {
 
 // What the key may not do has its words, and is not an absence.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	srv.AddUser("eve", "", strings.Repeat("e", 40))
 	log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})
@@ -272,6 +276,7 @@ func TestRefused(t *testing.T) {
 
 // Many at once ask once, and one that leaves does not end it for the others.
 func TestSingleFlight(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})
@@ -299,6 +304,7 @@ func TestSingleFlight(t *testing.T) {
 
 // A listing whose server has become slow is the last one, soon.
 func TestSlow(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})

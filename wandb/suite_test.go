@@ -24,6 +24,7 @@ var (
 
 // W&B passes what every backend must, as far as it has a notion of it.
 func TestSource(t *testing.T) {
+	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T) *sourcetest.Backend {
 		srv := wandbtest.New(t, nil)
 		// A project that nothing was logged to is one that does not exist.
