@@ -22,13 +22,25 @@ import (
 	"artifactfs.dev/artifactfs/resolver"
 )
 
+// mountElsewhere returns where the mount at dir shows its configuration; "" if there is
+// no mount that answers.
+func mountElsewhere(dir string) (configFile string, err error) {
+	switch check(dir) {
+	case serving:
+		return filepath.Join(dir, ".artifactfs", "config"), nil
+	case hung, dead:
+		return "", fmt.Errorf("the mount at %s does not answer; artifactfs status %[1]s", dir)
+	}
+	return "", nil
+}
+
 // door is a mount of the store whose daemon stands elsewhere, as it does for a
 // container: it knows what a path of ours is on the host, and we do not.
 type door struct{ dir string }
 
 // doorTo returns the door to k's store; nil if there is none, or if the store's
-// daemon sees the same paths as we do.
-func doorTo(k *core) (*door, error) {
+// daemon sees the same paths as we do. at is the mount that was named, if one was.
+func doorTo(ctx context.Context, k *core, at string) (*door, error) {
 	if k.dir == nil {
 		return nil, nil
 	}
@@ -46,14 +58,17 @@ func doorTo(k *core) (*door, error) {
 	var doors []*door
 	var silent error
 	for _, m := range mounts {
+		if at != "" && m.Mountpoint != at {
+			continue
+		}
 		if s, err := findState(m.Mountpoint); err == nil && s.Place == here {
 			continue
 		}
 		switch st, err := statusElsewhere(m.Mountpoint, here); {
-		case err != nil && ourUsers(m):
+		case err != nil && ourUsers(m): // it may be of our store, and this a container
 			silent = fmt.Errorf("what a path is where %s is mounted cannot be asked: %w; artifactfs status %[1]s", m.Mountpoint, err)
 		case st == nil:
-		case k.cfg.Embedded: // nothing is configured: what is mounted here is meant
+		case k.cfg.Embedded, at != "": // nothing is configured: what is mounted here is meant
 			doors = append(doors, &door{m.Mountpoint})
 		case slices.ContainsFunc(st.Stores, func(s storeStatus) bool { return sameStore(k, s) }):
 			return &door{m.Mountpoint}, nil
@@ -61,11 +76,14 @@ func doorTo(k *core) (*door, error) {
 	}
 	switch len(doors) {
 	case 0:
+		if silent != nil && knowsHome(ctx, k) {
+			return nil, nil
+		}
 		return nil, silent
 	case 1:
 		return doors[0], nil
 	}
-	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): name the store, artifacts.manifest.root=…", doors[0].dir, doors[1].dir)
+	return nil, fmt.Errorf("nothing is configured here, and there are several mounts (%s, %s): say which with --mount DIR, or artifacts.manifest.root=…", doors[0].dir, doors[1].dir)
 }
 
 // servedHere says whether a daemon that stands here serves the store: then paths mean
@@ -85,11 +103,8 @@ func sameAtHome(ctx context.Context, k *core, path string) error {
 		return nil
 	}
 	home, err := placeOf("1")
-	if err != nil || home == here {
-		return nil // not to be seen, as from most containers
-	}
-	if _, err := k.root.PathFor(ctx, 1, k.dir.String()); err != nil {
-		return nil // a store of this container's own
+	if err != nil || home == here || !storeAtHome(ctx, k) {
+		return nil // not to be seen, as from most containers; or a store of this container's own
 	}
 	there, err := k.root.PathFor(ctx, 1, path)
 	switch {
@@ -99,6 +114,23 @@ func sameAtHome(ctx context.Context, k *core, path string) error {
 		return fmt.Errorf("%s here is %s on the host, and the store is the host's: log it there, or give the container the store's mount: %w", path, there, unix.EXDEV)
 	}
 	return nil // whether it is here at all is asked next
+}
+
+// storeAtHome says whether the first process has the store, too.
+func storeAtHome(ctx context.Context, k *core) bool {
+	_, err := k.root.PathFor(ctx, 1, k.dir.String())
+	return err == nil
+}
+
+// knowsHome says whether it can be told without a mount what a path is on the host:
+// this is the host, or its first process is to be seen, by which sameAtHome goes. Then a
+// mount that does not answer, be it of another store, is no reason to log nothing.
+func knowsHome(ctx context.Context, k *core) bool {
+	if onHost() {
+		return true
+	}
+	_, err := placeOf("1")
+	return err == nil && hostPIDs() && storeAtHome(ctx, k)
 }
 
 // wholeMounts are the mounts of artifactfs that are to be seen from their root, and

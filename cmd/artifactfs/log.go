@@ -48,7 +48,7 @@ func (a *app) logCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := doorTo(k)
+			d, err := doorTo(c.Context(), k, a.at)
 			if err != nil {
 				return fmt.Errorf("log of %s: %w", plain[0], err)
 			}

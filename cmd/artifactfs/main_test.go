@@ -10,6 +10,7 @@ import (
 // TestMain lets the test binary be artifactfs in child processes: the scripts
 // run the real program, with real mounts.
 func TestMain(m *testing.M) {
+	ownNamespace()
 	testscript.Main(m, map[string]func(){
 		"artifactfs":             main,
 		"mount.fuse.artifactfs":  main,
@@ -27,9 +28,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition: [root] is who may mount for everybody, [fuse] whether anybody can.
+// condition: [root] is who may mount for everybody, [fuse] whether anybody can, [host]
+// whether the tests were started in no container.
 func condition(name string) (bool, error) {
 	switch name {
+	case "host":
+		return outerIsHost(), nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "fuse":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -35,6 +36,10 @@ func (a *app) configOf(plain, dotlist []string) (*config.Config, error) {
 		if len(dotlist) > 0 || a.configFile != "" || a.job != "" {
 			return nil, usagef("--mount takes the configuration of the mount: leave out --config, --job and KEY=VALUE")
 		}
+		var err error
+		if a.at, err = canonical(a.at); err != nil {
+			return nil, err
+		}
 		return configAt(a.at)
 	}
 	cfg, err := a.load(dotlist)
@@ -53,16 +58,20 @@ func (a *app) configOf(plain, dotlist []string) (*config.Config, error) {
 	return cfg, nil
 }
 
+// configAt is the configuration of the mount at dir: from its state, or where that is
+// not to be seen, as in a container, from the mount itself.
 func configAt(dir string) (*config.Config, error) {
-	dir, err := canonical(dir)
+	if s, err := findState(dir); err == nil && s.held() {
+		return s.Config, nil
+	}
+	file, err := mountElsewhere(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := findState(dir)
-	if err != nil || !s.held() {
+	if file == "" {
 		return nil, fmt.Errorf("there is no mount at %s; artifactfs status lists them", dir)
 	}
-	return s.Config, nil
+	return config.Load(config.Options{File: file, Dir: "/", Env: os.LookupEnv})
 }
 
 func (a *app) mountFlag(c *cobra.Command) {

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,4 +31,37 @@ func placeOf(pid string) (string, error) {
 		return "", &os.PathError{Op: "statx", Path: root, Err: err}
 	}
 	return fmt.Sprintf("%s %d:%d:%d mount %d", ns, st.Dev_major, st.Dev_minor, st.Ino, st.Mnt_id), nil
+}
+
+// hostPIDs says whether pids here are the machine's own: the first pid namespace has a
+// fixed number (PROC_PID_INIT_INO).
+func hostPIDs() bool {
+	ns, err := os.Readlink("/proc/self/ns/pid")
+	return err == nil && ns == fmt.Sprintf("pid:[%d]", uint32(0xEFFFFFFC))
+}
+
+// onHost says whether the machine's first process has our root. Its place only root may
+// ask for; its mounts anybody, and each is in one namespace, and has its number to itself.
+func onHost() bool {
+	if !hostPIDs() {
+		return false
+	}
+	ours, theirs := rootMount(os.Getpid()), rootMount(1)
+	return ours != "" && ours == theirs
+}
+
+// rootMount names what is mounted at a process's root; "" if that is no mount, as in most
+// chroots, or cannot be seen.
+func rootMount(pid int) string {
+	infos, err := mountinfo.PidMountInfo(pid)
+	if err != nil {
+		return ""
+	}
+	var at strings.Builder
+	for _, m := range infos {
+		if m.Mountpoint == "/" {
+			fmt.Fprintln(&at, m.ID, m.Root)
+		}
+	}
+	return at.String()
 }

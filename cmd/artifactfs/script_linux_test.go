@@ -58,6 +58,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("MNT", filepath.Join(env.WorkDir, "mnt"))
 	env.Setenv("ROOT", filepath.Join(env.WorkDir, "lustre", "artifacts"))
 	env.Setenv("LUSTRE", filepath.Join(env.WorkDir, "lustre"))
+	env.Setenv("OUTER", fmt.Sprintf("/proc/%d/ns/mnt", os.Getppid()))
 	env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	env.Defer(func() { tearDown(env.WorkDir) })
 	return nil
@@ -183,13 +184,23 @@ func daemonPID(ts *testscript.TestScript, neg bool, args []string) {
 func killPID(ts *testscript.TestScript, neg bool, args []string) {
 	sig, err := strconv.Atoi(strings.TrimPrefix(args[0], "-"))
 	ts.Check(err)
+	var pids []int
 	for _, a := range args[1:] {
 		pid, err := strconv.Atoi(a)
 		ts.Check(err)
-		err = unix.Kill(pid, syscall.Signal(sig))
-		if (err != nil) != neg {
+		pids = append(pids, pid)
+	}
+	if sig == 9 { // together: the daemon starts another supervisor when it has lost one
+		for _, pid := range pids {
+			_ = unix.Kill(pid, syscall.SIGSTOP)
+		}
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, syscall.Signal(sig)); (err != nil) != neg {
 			ts.Fatalf("kill %d: %v", pid, err)
 		}
+	}
+	for _, pid := range pids {
 		for end := time.Now().Add(5 * time.Second); sig == 9 && running(pid); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				ts.Fatalf("pid %d survives", pid)
