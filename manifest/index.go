@@ -11,8 +11,9 @@ import (
 )
 
 // upstream's code for the older format opens a root by reading the index, and
-// writes it whole for each change: beside its place, then renamed. The last
-// writer wins, as it does upstream.
+// writes it whole for each change: beside its place, then renamed. Upstream the last
+// writer wins, and the versions that another has added since it read are lost. Here no
+// version goes away or becomes another one.
 
 // IndexSize returns the size of the index file; fs.ErrNotExist if the store has
 // none. It may be of one that the caller may not read.
@@ -61,7 +62,8 @@ func (d *Dir) indexErr(err error) error {
 }
 
 // SetIndex puts b in the place of the index, durable. What upstream's reader
-// would not get through is fs.ErrInvalid: it opens no name of the store then.
+// would not get through is fs.ErrInvalid: it opens no name of the store then. What
+// lacks a version that there is, or has it with other data, is fs.ErrExist.
 func (d *Dir) SetIndex(ctx context.Context, b []byte) error {
 	if d.readOnly {
 		return d.indexErr(fmt.Errorf("the store is opened for reading only: %w", syscall.EROFS))
@@ -72,7 +74,12 @@ func (d *Dir) SetIndex(ctx context.Context, b []byte) error {
 	if err := checkIndex(b); err != nil {
 		return d.indexErr(fmt.Errorf("%w: %w", err, fs.ErrInvalid))
 	}
-	_, err := change(ctx, d, func() (struct{}, error) { return struct{}{}, d.setIndex(b) })
+	give, err := d.turns.take(ctx, indexFile)
+	if err != nil {
+		return d.indexErr(err)
+	}
+	defer give()
+	_, err = change(ctx, d, func() (struct{}, error) { return struct{}{}, d.setIndex(b) })
 	d.Refresh("")
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		err = fmt.Errorf("%s may not write it: %w", who(ctx), err)
@@ -82,6 +89,9 @@ func (d *Dir) SetIndex(ctx context.Context, b []byte) error {
 
 func (d *Dir) setIndex(b []byte) error {
 	if err := d.rootThere(); err != nil {
+		return err
+	}
+	if err := keepsVersions(d.legacy(), b); err != nil {
 		return err
 	}
 	d.sweep(d.root)
@@ -98,6 +108,26 @@ func (d *Dir) setIndex(b []byte) error {
 		return err
 	}
 	return syncDirs(d.root)
+}
+
+// keepsVersions refuses an index that loses or changes versions of the one there.
+func keepsVersions(old *legacyIndex, b []byte) error {
+	now, err := parseIndex(b)
+	if err != nil {
+		return err
+	}
+	for name, a := range old.names {
+		for v, was := range a.versions {
+			is, ok := now[name].versions[v]
+			if !ok {
+				return fmt.Errorf("it lacks v%d of %s; read the index again before changing it: %w", v, quote(name), fs.ErrExist)
+			}
+			if is.path != was.path || is.createdAt != was.createdAt {
+				return fmt.Errorf("v%d of %s is there, and leads to %s: %w", v, quote(name), quote(was.path), fs.ErrExist)
+			}
+		}
+	}
+	return nil
 }
 
 // checkIndex is stricter than parseIndex, which reads what is there: each version

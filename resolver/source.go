@@ -86,7 +86,8 @@ type Indexer interface {
 	IndexSize(ctx context.Context) (int64, error)
 	// Index returns what it holds.
 	Index(ctx context.Context) ([]byte, error)
-	// SetIndex replaces it, whole or not at all; fs.ErrInvalid for what is no index.
+	// SetIndex replaces it, whole or not at all; fs.ErrInvalid for what is no index,
+	// fs.ErrExist for one that loses or changes versions of the one there.
 	SetIndex(ctx context.Context, b []byte) error
 }
 

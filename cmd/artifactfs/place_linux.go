@@ -53,7 +53,12 @@ func onHost() bool {
 // rootMount names what is mounted at a process's root; "" if that is no mount, as in most
 // chroots, or cannot be seen.
 func rootMount(pid int) string {
-	infos, err := mountinfo.PidMountInfo(pid)
+	f, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	infos, err := mountinfo.GetMountsFromReader(f, nil)
 	if err != nil {
 		return ""
 	}

@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 
 	"artifactfs.dev/artifactfs/resolver"
@@ -20,6 +21,8 @@ func testIndexer(t *testing.T, b *Backend) {
 	const text = `{"old": {"name": "old", "versions": [{"version": 1, "path": "/d", "created_at": ""}], "aliases": {}}}`
 	check(t, x.SetIndex(ctx, []byte(text)))
 	wantError(t, x.SetIndex(ctx, []byte(text[1:])), fs.ErrInvalid, "SetIndex to what is none")
+	wantError(t, x.SetIndex(ctx, []byte("{}")), fs.ErrExist, "SetIndex without a version that there is")
+	wantError(t, x.SetIndex(ctx, []byte(strings.Replace(text, "/d", "/other", 1))), fs.ErrExist, "SetIndex with other data for a version")
 	if got, err := x.Index(ctx); err != nil || string(got) != text {
 		t.Errorf("Index = %s, %v", got, err)
 	}
