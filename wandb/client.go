@@ -42,11 +42,12 @@ func NewClient(c Config) (*Client, error) {
 		return nil, err
 	}
 	t := &transport{base: base, config: c, next: newRoundTripper()}
+	files := &transport{base: base, config: c, next: t.next, files: true}
 	return &Client{
 		config: c,
 		entity: c.Entity,
 		api:    &http.Client{Transport: t, CheckRedirect: t.sameServer},
-		files:  &http.Client{Transport: t, CheckRedirect: fewRedirects},
+		files:  &http.Client{Transport: files, CheckRedirect: fewRedirects},
 
 		references: newReferenceClient(),
 	}, nil

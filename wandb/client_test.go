@@ -283,40 +283,57 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// The key goes to the server's own address and nowhere else.
+// The key goes to the server's own address and nowhere else, and not to a signed
+// address there either.
 func TestKeyStaysHome(t *testing.T) {
-	var elsewhere *httptest.Server
 	leak := func(w http.ResponseWriter, r *http.Request) {
 		if text := fmt.Sprint(r.Header); strings.Contains(text, "Authorization") || strings.Contains(text, "X-Wandb") || strings.Contains(text, "Cookie") {
 			t.Errorf("%s was sent %s", r.URL, text)
 		}
 	}
 	elsewhere, n := server(t, leak)
+	var keyed atomic.Int32
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/") {
-			http.Redirect(w, r, map[string]string{"/api/graphql": elsewhere.URL + "/graphql", "/api/f": elsewhere.URL + "/f"}[r.URL.Path], http.StatusTemporaryRedirect)
-			return
+		to := map[string]string{"/api/graphql": elsewhere.URL + "/graphql", "/api/away": elsewhere.URL + "/f", "/api/home": "/api/signed?signature=1"}[r.URL.Path]
+		if to == "" || r.URL.Query().Has("plain") {
+			leak(w, r)
+		} else if _, key, _ := r.BasicAuth(); key == testKey {
+			keyed.Add(1)
 		}
-		leak(w, r)
+		if to != "" {
+			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+		}
 	})
 	c, err := NewClient(Config{BaseURL: s.URL + "/api", Key: testKey, Username: "me", Headers: map[string]string{"Cookie": "c", "X-Team": "t"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = gql.Viewer(within(t, time.Second), c)
-	if !IsKind(err, BadAnswer) || !strings.Contains(err.Error(), "redirects") || n.Load() != 0 {
+	if !IsKind(err, BadAnswer) || !strings.Contains(err.Error(), "redirects") || n.Load() != 0 || keyed.Load() != 1 {
 		t.Errorf("a redirected question: %v, asked %d times", err, n.Load())
 	}
-	for _, u := range []string{s.URL + "/api/f", s.URL + "/other", s.URL + "/apis/x", s.URL + "/api/../x", elsewhere.URL + "/api/x", strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/other"} {
-		r, err := c.files.Get(u)
+	for _, u := range []string{
+		"/away", "/home", s.URL + "/api/away?plain", s.URL + "/api/signed?signature=1", s.URL + "/other", elsewhere.URL + "/api/x",
+		strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/other",
+	} {
+		r, err := c.fetch(within(t, time.Second), c.files, u, nil)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
 		r.Body.Close()
 	}
-	if n.Load() == 0 {
-		t.Error("the file's redirect was not followed")
+	// Even a request that may bring the key brings it to the server alone.
+	for _, u := range []string{s.URL + "/other", s.URL + "/apis/x", s.URL + "/api/../x", elsewhere.URL + "/api/x", strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/api/x"} {
+		r, err := c.fetch(withKey(within(t, time.Second)), c.files, u, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		r.Body.Close()
+	}
+	if keyed.Load() != 3 || n.Load() != 4 {
+		t.Errorf("%d requests with the key, %d elsewhere; want 3 and 4", keyed.Load(), n.Load())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // fetch asks for a file. Errors hold no address: it may be a signed one. The caller
 // closes the body, and looks at the status.
 func (c *Client) fetch(ctx context.Context, by *http.Client, address string, h http.Header) (*http.Response, error) {
+	ctx, address = c.place(ctx, address)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, c.fail(BadAnswer, "file", "the file's address cannot be used")
@@ -54,12 +55,13 @@ func signedAway(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusBadRequest
 }
 
-// absolute returns an address that the server gave, which may be one below its own.
-func (c *Client) absolute(address string) string {
+// place returns where an address is. One that begins with a slash is below the
+// server's own, which wants the key; others are signed.
+func (c *Client) place(ctx context.Context, address string) (context.Context, string) {
 	if strings.HasPrefix(address, "/") {
-		return c.config.BaseURL + address
+		return withKey(ctx), c.config.BaseURL + address
 	}
-	return address
+	return ctx, address
 }
 
 // segment spells a text as one segment of an address's path.

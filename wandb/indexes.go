@@ -117,7 +117,7 @@ func (s *Source) tryManifest(ctx context.Context, id string) (*index, error) {
 	case r.Artifact == nil || r.Artifact.State != gql.ArtifactStateCommitted || r.Artifact.CurrentManifest == nil:
 		return nil, fmt.Errorf("a version's manifest is gone from W&B at %s: %w", s.c, fs.ErrNotExist)
 	}
-	res, err := s.c.fetch(ctx, s.c.files, s.c.absolute(r.Artifact.CurrentManifest.File.DirectUrl), nil)
+	res, err := s.c.fetch(ctx, s.c.files, r.Artifact.CurrentManifest.File.DirectUrl, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,9 @@ func (s *Source) listVersions(ctx context.Context, name string) (*listing, error
 		if err == nil && r.Project == nil {
 			err = s.noProject(ctx, at)
 		}
+		if IsKind(err, NotFound) && s.own(at) && s.notIn(ctx, at) {
+			return nil, s.absent(name)
+		}
 		if err != nil {
 			return nil, s.elsewhere(at, err)
 		}
@@ -127,6 +130,13 @@ func (s *Source) listCollections(ctx context.Context, key string) ([]string, err
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// notIn reports whether a project that can be listed has no such collection: a server
+// that answers 404 does not say which of the two it does not find.
+func (s *Source) notIn(ctx context.Context, at collection) bool {
+	names, err := s.collections.get(ctx, at.entity+"/"+at.project)
+	return err == nil && !slices.Contains(names, escape(at.name))
 }
 
 // reserved reports whether a type is W&B's own bookkeeping, of which every run makes

@@ -81,7 +81,7 @@ func (g *signed) ask(ctx context.Context, e *entry) (string, error) {
 		list := r.Project.ArtifactCollection.ArtifactMembership.Files
 		for _, edge := range list.Edges {
 			if n := edge.Node; n != nil && n.DirectUrl != "" {
-				found[n.Name] = f.s.c.absolute(n.DirectUrl)
+				found[n.Name] = n.DirectUrl
 				if n.DisplayName != "" {
 					found[n.DisplayName] = found[n.Name]
 				}
@@ -139,7 +139,7 @@ func (g *signed) api(ctx context.Context, e *entry) (string, error) {
 		return "", fmt.Errorf("W&B at %s gives no address of it: %w", f.s.c.Server(), syscall.EIO)
 	}
 	if f.index.layout == "V1" {
-		return f.s.c.Server() + "/artifacts/" + segment(f.at.entity) + "/" + digest, nil
+		return "/artifacts/" + segment(f.at.entity) + "/" + digest, nil
 	}
 	named, err := f.s.c.Has(ctx, byIDs)
 	if err != nil {
@@ -159,5 +159,5 @@ func (g *signed) api(ctx context.Context, e *entry) (string, error) {
 	for i := range parts {
 		parts[i] = segment(parts[i])
 	}
-	return f.s.c.Server() + "/artifactsV2/" + strings.Join(parts, "/"), nil
+	return "/artifactsV2/" + strings.Join(parts, "/"), nil
 }

@@ -274,6 +274,26 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A 404 means the project or the artifact: the list of the project's tells which.
+func TestNotFound(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})
+	for name, absent := range map[string]bool{"none": true, "m": false} {
+		s := open(t, srv, nil)
+		srv.Fail("ListVersions", wandbtest.Fault{Status: 404})
+		if l, err := s.Versions(ctx(t), name); err == nil || errors.Is(err, fs.ErrNotExist) != absent {
+			t.Errorf("%s: %v, %v; want fs.ErrNotExist: %v", name, l, err, absent)
+		}
+		srv.Heal()
+		srv.Fail("ListVersions", wandbtest.Fault{Status: 404})
+		srv.Fail("ListCollections", wandbtest.Fault{Status: 404})
+		if l, err := open(t, srv, nil).Versions(ctx(t), name); !wandb.IsKind(err, wandb.Forbidden) {
+			t.Errorf("%s, of a project that is not found: %v, %v", name, l, err)
+		}
+		srv.Heal()
+	}
+}
+
 // Many at once ask once, and one that leaves does not end it for the others.
 func TestSingleFlight(t *testing.T) {
 	t.Parallel()

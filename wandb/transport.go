@@ -1,6 +1,7 @@
 package wandb
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -11,16 +12,27 @@ import (
 
 // transport adds the headers that requests carry. The key goes to the server's own
 // address only: scheme, host, port and path. Signed addresses and redirects
-// elsewhere never see it.
+// elsewhere never see it, nor do signed ones of a server that keeps its files itself:
+// a store that is shown two credentials refuses both.
 type transport struct {
 	base   *url.URL
 	config Config
 	next   http.RoundTripper
+	files  bool // only requests by withKey bring the key
 }
+
+// withKey marks a request for a file at the server's own address.
+func withKey(ctx context.Context) context.Context { return context.WithValue(ctx, keyKey{}, true) }
+
+type keyKey struct{}
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	own := t.owns(r.URL)
+	if t.files {
+		// What it redirects to is a signed address, or none of the server's.
+		own = own && r.Response == nil && r.Context().Value(keyKey{}) != nil
+	}
 	for k, v := range t.config.Headers {
 		if own || !secretHeader(k) {
 			r.Header.Set(k, v)

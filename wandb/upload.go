@@ -19,9 +19,7 @@ const slowest = 1 << 20
 // that came with it ("Name:value"). open is called for each try. The address is a
 // credential of its own: nothing else goes with it, and no error tells it.
 func (c *Client) Upload(ctx context.Context, address string, headers []string, size int64, open func() (io.ReadCloser, error)) error {
-	if strings.HasPrefix(address, "/") {
-		address = c.config.BaseURL + address
-	}
+	ctx, address = c.place(ctx, address)
 	limit := attemptTime + time.Duration(size/slowest)*time.Second
 	_, err := retryFor(ctx, limit, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.put(ctx, address, headers, size, open)
