@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Khan/genqlient/graphql"
@@ -26,6 +27,8 @@ type Client struct {
 	references *http.Client // addresses that are others'
 
 	pace pace
+
+	trouble atomic.Pointer[Error] // what the last attempt met, if it can pass
 
 	mu       sync.Mutex // guards what follows
 	entity   string
@@ -140,7 +143,14 @@ func (c *Client) MakeRequest(ctx context.Context, req *graphql.Request, resp *gr
 		return fmt.Errorf("document %s: %w", req.OpName, err)
 	}
 	_, err = retry(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, c.post(ctx, req.OpName, body, resp)
+		err := c.post(ctx, req.OpName, body, resp)
+		var passing *again
+		if errors.As(err, &passing) {
+			c.trouble.Store(passing.err)
+		} else {
+			c.trouble.Store(nil)
+		}
+		return struct{}{}, err
 	})
 	return err
 }

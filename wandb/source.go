@@ -65,7 +65,12 @@ func NewSource(c *Client, o *SourceOptions) *Source {
 	if s.opt.Log == nil {
 		s.opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s.health = &health{server: func(k Kind, words string) *Error { return c.fail(k, "", "%s", words) }}
+	s.health = &health{server: func(k Kind, words string) *Error {
+		if met := c.trouble.Load(); met != nil && k == Unreachable {
+			return met
+		}
+		return c.fail(k, "", "%s", words)
+	}}
 	s.collections = newRecall(s.health, manyProjects, s.opt.TTL, s.listCollections)
 	s.projects = newRecall(s.health, manyProjects, s.opt.TTL, s.listProjects)
 	s.listings = newRecall(s.health, manyListings, s.opt.TTL, s.listVersions)

@@ -191,6 +191,12 @@ func TestUnreachable(t *testing.T) {
 	}
 	srv.Down()
 	time.Sleep(ttl)
+	if _, err := s.Versions(ctx(t), "m"); err != nil {
+		t.Error(err)
+	}
+	if _, cause := s.Degraded(); cause == nil || !strings.Contains(cause.Error(), "connection refused") {
+		t.Errorf("degraded: %v; want what was met", cause)
+	}
 	for what, ask := range map[string]func() error{
 		"names":     func() error { _, err := s.Names(ctx(t), ""); return err },
 		"a listing": func() error { _, err := s.Versions(ctx(t), "m"); return err },
