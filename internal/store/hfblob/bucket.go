@@ -97,6 +97,9 @@ func (b *bucket) NewRangeReader(ctx context.Context, key string, off, n int64, o
 	if err != nil {
 		return nil, err
 	}
+	if n != 0 {
+		c.ReadCloser = &resumed{c.ReadCloser, ctx, b.repo, key, off, n, c.entry.Tag, 0}
+	}
 	return &reader{c, key}, nil
 }
 

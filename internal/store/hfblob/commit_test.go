@@ -83,6 +83,12 @@ func TestCommitLandsLate(t *testing.T) {
 	if err != nil || hub.Files("models", "org/m", sha)["f"] != "f" {
 		t.Fatalf("commit %s, %v", sha, err)
 	}
+	hub.Fail(hfhubtest.Fault{Method: "POST", Path: "/commit/main", Status: 504, Landed: true})
+	hub.Fail(hfhubtest.Fault{Method: "GET", Path: "/commits/", Status: 200, Body: `[{"id":"` + sha + `"}]`}) // it does not know yet
+	sha, err = r.Commit(t.Context(), sha, "and a half", []File{Bytes("f", []byte("f"))})
+	if got := hub.Titles("models", "org/m", "main"); err != nil || len(got) != 3 {
+		t.Fatalf("commit %s, %v; there are %q", sha, err, got)
+	}
 	hub.Fail(hfhubtest.Fault{Method: "POST", Path: "/commit/main", Status: 504})
 	hub.Fail(hfhubtest.Fault{Method: "GET", Path: "/commits/", Status: 503, Times: 1000})
 	if _, err := r.Commit(t.Context(), sha, "two", []File{Bytes("g", []byte("g"))}); !errors.Is(err, errUnknown) {

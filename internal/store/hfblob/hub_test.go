@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gocloud.dev/blob/driver"
+
 	"artifactfs.dev/artifactfs/internal/store/hfblob/hfhubtest"
 )
 
@@ -37,13 +39,20 @@ func openRepo(t *testing.T, hub *hfhubtest.Server, o Options) *Repo {
 // read reads n bytes at off of an object, or says why not.
 func read(t *testing.T, r *Repo, key string, off, n int64, tag string) (string, Entry, error) {
 	t.Helper()
-	c, err := r.open(t.Context(), key, off, n, tag)
+	c, err := (&bucket{r}).NewRangeReader(t.Context(), key, off, n, &driver.ReaderOptions{BeforeRead: func(as func(any) bool) error {
+		var o *ReadOptions
+		as(&o)
+		o.Tag = tag
+		return nil
+	}})
 	if err != nil {
 		return "", Entry{}, err
 	}
 	defer c.Close()
+	var e Entry
+	c.As(&e)
 	b, err := io.ReadAll(c)
-	return string(b), c.entry, err
+	return string(b), e, err
 }
 
 func wantRead(t *testing.T, r *Repo, key string, off, n int64, tag, want string) Entry {

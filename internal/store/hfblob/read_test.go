@@ -80,9 +80,23 @@ func TestReadFaults(t *testing.T) {
 		{Path: "/resolve-cache/", Status: http.StatusBadGateway}, {Path: "/content/", Stall: time.Hour},
 	} {
 		hub.Fail(f)
+		begun := time.Now()
 		wantRead(t, r, "f", 0, -1, "", "abc")
 		wantRead(t, r, "large", 0, 10, "", "0123456789")
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("%+v: the reads took %v", f, took)
+		}
 		hub.Mend()
+	}
+	// One that ends in between is asked for the rest, of the same content.
+	for _, f := range []hfhubtest.Fault{{Cut: 1003, Reset: true}, {Cut: 1003}} {
+		f.Path = "/content/"
+		hub.Fail(f)
+		begun := time.Now()
+		wantRead(t, r, "large", 10, 50_000, "", large[10:50_010])
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("%+v: the read took %v", f, took)
+		}
 	}
 	hub.Fail(hfhubtest.Fault{Status: http.StatusBadGateway, Times: 1000})
 	if _, _, err := read(t, r, "f", 0, -1, ""); err == nil || errors.Is(err, errNotFound) || !strings.Contains(err.Error(), "502") {

@@ -14,6 +14,7 @@ type Fault struct {
 	Path   string // a part of the path, with escapes
 	Times  int    // how many requests; 0: one
 
+	Cut    int           // the answer is given up to so many bytes of its body, and then it stalls, or is reset
 	Landed bool          // the request takes effect nevertheless
 	Stall  time.Duration // nothing is said for so long, and then the rest follows
 	Reset  bool          // the connection is reset
@@ -50,8 +51,31 @@ func (s *Server) fault(r *http.Request) *Fault {
 	return nil
 }
 
+// cutWriter passes on so much of a body.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutWriter) Write(b []byte) (int, error) {
+	n := min(len(b), c.left)
+	c.left -= n
+	if _, err := c.ResponseWriter.Write(b[:n]); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
 // apply reports whether the request has been dealt with.
 func (f *Fault) apply(s *Server, w http.ResponseWriter, r *http.Request) bool {
+	if f.Cut > 0 {
+		s.answer(&cutWriter{w, f.Cut}, r)
+		http.NewResponseController(w).Flush()
+		if !f.Reset {
+			s.wait(r.Context(), time.Hour)
+		}
+		panic(http.ErrAbortHandler)
+	}
 	if f.Landed {
 		s.answer(httptest.NewRecorder(), r)
 	}
