@@ -136,9 +136,9 @@ func knowsHome(ctx context.Context, k *core) bool {
 // wholeMounts are the mounts of artifactfs that are to be seen from their root, and
 // that their daemon lets us look into.
 func wholeMounts() ([]*mountinfo.Info, error) {
-	at := make(map[string]bool)
+	at, us := make(map[string]bool), outside(os.Geteuid())
 	return mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
-		if i.FSType != fs.Type || i.Root != "/" || at[i.Mountpoint] || !superOption(i, "allow_other") && mounter(i) != os.Geteuid() {
+		if i.FSType != fs.Type || i.Root != "/" || at[i.Mountpoint] || !superOption(i, "allow_other") && mounter(i) != us {
 			return true, false
 		}
 		at[i.Mountpoint] = true
@@ -150,7 +150,7 @@ func superOption(m *mountinfo.Info, option string) bool {
 	return slices.Contains(strings.Split(m.VFSOptions, ","), option)
 }
 
-// mounter is the user whose daemon serves a mount.
+// mounter is the user whose daemon serves a mount, as the host numbers users.
 func mounter(m *mountinfo.Info) int {
 	for o := range strings.SplitSeq(m.VFSOptions, ",") {
 		if id, ok := strings.CutPrefix(o, "user_id="); ok {
@@ -165,7 +165,9 @@ func mounter(m *mountinfo.Info) int {
 // ourUsers says whether a mount is root's or our own. On a host the state of such a
 // mount is there to be read; what others have mounted, and left to hang, is no reason
 // to log nothing.
-func ourUsers(m *mountinfo.Info) bool { return mounter(m) == 0 || mounter(m) == os.Geteuid() }
+func ourUsers(m *mountinfo.Info) bool {
+	return mounter(m) == 0 || mounter(m) == outside(os.Geteuid())
+}
 
 // statusElsewhere asks the mount at dir for its status, which is nil if its daemon
 // stands here, or does not tell.

@@ -70,3 +70,16 @@ func rootMount(pid int) string {
 	}
 	return at.String()
 }
+
+// outside is what a user's number is outside of our user namespace: in a container
+// that a user makes without being root, it is root who has that user's mounts.
+func outside(uid int) int {
+	text, _ := os.ReadFile("/proc/self/uid_map")
+	for line := range strings.Lines(string(text)) {
+		var in, out, n int
+		if _, err := fmt.Sscan(line, &in, &out, &n); err == nil && uid >= in && uid-in < n {
+			return out + uid - in
+		}
+	}
+	return uid
+}
