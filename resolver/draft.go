@@ -18,13 +18,18 @@ import (
 // It is in memory: a writer that a restart of the daemon cuts off leaves a number
 // without a record, which is never reused.
 type drafts struct {
-	mu     sync.Mutex           // guards below; not held across I/O
-	claims map[string]*claim    // by NAME/vN
-	temps  map[tempKey]*temp    // what was not renamed yet
-	size   int64                // of all temps
-	names  map[string]time.Time // made with mkdir, not an artifact yet
+	mu     sync.Mutex          // guards below; not held across I/O
+	claims map[string]*claim   // by NAME/vN
+	temps  map[tempKey]*temp   // what was not renamed yet
+	size   int64               // of all temps
+	names  map[string]madeName // made with mkdir, not an artifact yet
 	turns  map[string]*turn
 	swept  time.Time
+}
+
+type madeName struct {
+	at  time.Time
+	uid uint32
 }
 
 // claim is a number that is being written.
@@ -115,17 +120,25 @@ func (d *drafts) finish(key, file string, done bool) {
 	}
 }
 
-func (d *drafts) makeName(name string, now time.Time) error {
+// makeName: of names, as of temporary files, no user takes more than half of what
+// there may be.
+func (d *drafts) makeName(name string, uid uint32, now time.Time) error {
 	d.sweep(now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.names == nil {
-		d.names = make(map[string]time.Time)
+		d.names = make(map[string]madeName)
 	}
-	if len(d.names) >= maxDrafts {
-		return fmt.Errorf("%d names were made in .manifest that nothing was logged under: %w", maxDrafts, syscall.ENOSPC)
+	own := 0
+	for _, m := range d.names {
+		if m.uid == uid {
+			own++
+		}
 	}
-	d.names[name] = now
+	if len(d.names) >= maxDrafts || own >= maxDrafts/2 {
+		return fmt.Errorf("%d names were made in .manifest that nothing was logged under: %w", len(d.names), syscall.ENOSPC)
+	}
+	d.names[name] = madeName{now, uid}
 	return nil
 }
 
@@ -182,7 +195,7 @@ func (d *drafts) sweep(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.claims, func(_ string, c *claim) bool { return dead(c.by) })
-	maps.DeleteFunc(d.names, func(_ string, made time.Time) bool { return now.Sub(made) > nameLife })
+	maps.DeleteFunc(d.names, func(_ string, m madeName) bool { return now.Sub(m.at) > nameLife })
 	for key, x := range d.temps {
 		if dead(x.by) && (x.dies() || now.Sub(x.touched) > tempLife) {
 			d.forget(key, x)

@@ -294,8 +294,8 @@ func TestTemporaryFilesAreBounded(t *testing.T) {
 		_, h, err := d.Create(w.ctx, fmt.Sprintf(".latest_tmp_%d", i), false)
 		ok(t, err)
 		if _, err = h.Write(w.ctx, []byte("x"), maxTemp-1); err != nil {
-			wantErr(t, "all together", err, syscall.ENOSPC)
-			if i != 5 {
+			wantErr(t, "all of a user", err, syscall.ENOSPC)
+			if i != 1+maxTemps/maxTemp/2 {
 				t.Errorf("%d files of 16 MiB", i)
 			}
 			break

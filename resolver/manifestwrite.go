@@ -44,13 +44,13 @@ func (d *manifestDir) Mkdir(ctx context.Context, name string) (Entry, error) {
 	if n, ok := canonical(name); ok && d.name != "" {
 		return d.claim(ctx, c, n)
 	}
-	if err := manifest.CheckName(full); err != nil {
+	if err := manifest.CheckNew(full); err != nil {
 		return Entry{}, err
 	}
 	if _, err := d.Lookup(ctx, name); err == nil {
 		return Entry{}, fmt.Errorf(".manifest/%s: %w", full, fs.ErrExist)
 	}
-	if err := d.t.drafts.makeName(full, d.t.opt.Now()); err != nil {
+	if err := d.t.drafts.makeName(full, ownerOf(ctx).uid, d.t.opt.Now()); err != nil {
 		return Entry{}, err
 	}
 	return (&manifestDir{d.t, full}).Stat(ctx)

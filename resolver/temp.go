@@ -118,8 +118,8 @@ func (d *drafts) insert(x *temp) error {
 	if old := d.temps[k]; old != nil {
 		d.forget(k, old)
 	}
-	if len(d.temps) >= maxDrafts {
-		return fmt.Errorf("%d temporary files in .manifest: %w", maxDrafts, syscall.ENOSPC)
+	if n, _ := d.of(x.by.uid); len(d.temps) >= maxDrafts || n >= maxDrafts/2 {
+		return fmt.Errorf("%d temporary files in .manifest: %w", len(d.temps), syscall.ENOSPC)
 	}
 	d.temps[k] = x
 	return nil
@@ -141,6 +141,16 @@ func (d *drafts) forget(k tempKey, x *temp) {
 	x.size = 0
 }
 
+// of counts what a user has. It must be called with mu held.
+func (d *drafts) of(uid uint32) (n int, size int64) {
+	for k, x := range d.temps {
+		if k.by.uid == uid {
+			n, size = n+1, size+x.size
+		}
+	}
+	return n, size
+}
+
 // resize accounts for a file that is to have size bytes.
 func (d *drafts) resize(x *temp, size int64, now time.Time) error {
 	if size > maxTemp {
@@ -151,7 +161,7 @@ func (d *drafts) resize(x *temp, size int64, now time.Time) error {
 	if d.temps[tempKey{x.path, x.by}] != x {
 		return fmt.Errorf(".manifest/%s is gone: %w", x.path, syscall.ESTALE)
 	}
-	if d.size-x.size+size > maxTemps {
+	if _, own := d.of(x.by.uid); d.size-x.size+size > maxTemps || own-x.size+size > maxTemps/2 {
 		return fmt.Errorf("temporary files in .manifest hold %d bytes: %w", d.size, syscall.ENOSPC)
 	}
 	d.size += size - x.size
