@@ -28,13 +28,21 @@ func (c *Catalog) Claim(ctx context.Context, name string, v int) error {
 }
 
 func (c *Catalog) claim(ctx context.Context, name string, v int) error {
-	taken := false
+	taken, top := false, 0
 	err := c.b.List(ctx, name+"/v", "/", func(e bucket.Entry) error {
 		n, _, ok := number(path.Base(e.Key))
-		taken = taken || ok && n == v
+		taken, top = taken || ok && n == v, max(top, n)
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if v-top > maxGap { // claims have no object there
+		if top, err = highest(ctx, c.b, name); err != nil {
+			return err
+		}
+	}
+	if err := farAbove(v, top); err != nil {
 		return err
 	}
 	if taken {

@@ -108,7 +108,7 @@ func (c *Catalog) SetAlias(ctx context.Context, name, alias string, v int) error
 	if err := c.changes(name); err != nil {
 		return err
 	}
-	if err := CheckAlias(alias); err != nil {
+	if err := checkNewAlias(alias); err != nil {
 		return err
 	}
 	if _, err := c.Manifest(ctx, name, v); err != nil {

@@ -64,7 +64,7 @@ func (c *Catalog) follow(ctx context.Context, name string, v int, again bool, dr
 // publishable refuses what would take a number and then not exist for readers.
 func (dr *Draft) publishable(name string) error {
 	for _, alias := range dr.Aliases {
-		if err := CheckAlias(alias); err != nil {
+		if err := checkNewAlias(alias); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ func (d *Dir) SetAlias(ctx context.Context, name, alias string, v int) error {
 	if err := d.changes(name); err != nil {
 		return err
 	}
-	if err := CheckAlias(alias); err != nil {
+	if err := checkNewAlias(alias); err != nil {
 		return err
 	}
 	if _, err := d.Manifest(ctx, name, v); err != nil {

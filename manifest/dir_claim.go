@@ -10,7 +10,7 @@ import (
 )
 
 // Claim takes exactly this number, as upstream's writer does: fs.ErrExist if
-// anything has it.
+// anything has it, fs.ErrInvalid if it is far above the others.
 func (d *Dir) Claim(ctx context.Context, name string, v int) error {
 	if err := d.changes(name); err != nil {
 		return err
@@ -28,12 +28,18 @@ func (d *Dir) claim(name string, v int) error {
 	if err != nil {
 		return err
 	}
-	taken := false
+	taken, top := false, 0
 	err = readDir(dir, func(e fs.DirEntry) {
 		n, _, ok := number(e.Name())
-		taken = taken || ok && n == v
+		taken, top = taken || ok && n == v, max(top, n)
 	})
 	if err != nil {
+		return err
+	}
+	for _, n := range d.legacy().numbers(name) {
+		top = max(top, n)
+	}
+	if err := farAbove(v, top); err != nil {
 		return err
 	}
 	if _, legacy := d.legacy().version(name, v); taken || legacy {
@@ -44,6 +50,17 @@ func (d *Dir) claim(name string, v int) error {
 		return err
 	}
 	return syncDirs(dir)
+}
+
+// maxGap is how far above the highest number a writer may claim one. Upstream's claims
+// the next; the highest number there is would leave none for those who come after.
+const maxGap = 1 << 20
+
+func farAbove(v, top int) error {
+	if v-top > maxGap {
+		return fmt.Errorf("v%d is far above v%d, and would be counted on from: %w", v, top, fs.ErrInvalid)
+	}
+	return nil
 }
 
 // Put writes manifest.json or metadata.json of a claimed version, whole or not at

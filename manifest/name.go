@@ -35,6 +35,32 @@ func CheckName(name string) error {
 	return nil
 }
 
+// CheckNew is CheckName for a name that is to be made. Nothing is made in an artifact's
+// directory that upstream's code takes for a version: it counts the digits of every
+// script, so that v٣ would be a v3, and v² ends every log of that artifact.
+func CheckNew(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	_, below, _ := strings.Cut(name, "/")
+	for c := range strings.SplitSeq(below, "/") {
+		if upstreamVersion(c) {
+			return fmt.Errorf("artifact name %s: upstream's code takes %s for a version: %w", quote(name), quote(c), fs.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func checkNewAlias(alias string) error {
+	err := CheckAlias(alias)
+	if err == nil && upstreamVersion(alias) {
+		err = fmt.Errorf("alias %s: upstream's code takes it for a version: %w", quote(alias), fs.ErrInvalid)
+	}
+	return err
+}
+
+func upstreamVersion(c string) bool { return c != "" && c[0] == 'v' && isDigits(c[1:]) }
+
 // CheckAlias reports whether alias can name a version beside its number: one
 // component of a name. The error is as CheckName's.
 func CheckAlias(alias string) error {

@@ -100,6 +100,15 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+// What upstream's code takes for a version is made in no artifact.
+func TestCheckNew(t *testing.T) {
+	for name, ok := range map[string]bool{"n": true, "a/vx": true, "v²": true, "m/v²": false, "m/v٣/n": false, "a/v２": false, "m/v": true, "m/²": true, ".n": false} {
+		if err := CheckNew(name); (err == nil) != ok || err != nil && !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("CheckNew(%q): %v", name, err)
+		}
+	}
+}
+
 // kindOf is the error of a bad name: of one that is too long, what the kernel answers.
 func kindOf(name string) error {
 	if len(name) > maxComponent {

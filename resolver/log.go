@@ -114,7 +114,7 @@ func checkLog(name string, req *manifest.Request) error {
 // loggable refuses names that no artifact can have, and those that a reference
 // would read as another name. Records that have one stay readable in the tree.
 func loggable(name string) error {
-	if err := manifest.CheckName(name); err != nil {
+	if err := manifest.CheckNew(name); err != nil {
 		return err
 	}
 	if r, err := manifest.ParseRef(name); err != nil || r.Name != name || r.Version != manifest.Latest || r.Sub != "" {

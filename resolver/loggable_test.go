@@ -25,6 +25,17 @@ func TestNamesNoReferenceReachesAreNotLogged(t *testing.T) {
 			t.Errorf("create of %q: %v", name, err)
 		}
 	}
+	for _, name := range []string{"m/v²", "m/v٣"} {
+		if _, err := s.Tree.Log(ctx, name, req, LogOptions{}); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("log of %q: %v", name, err)
+		}
+		if _, err := s.walk1(".manifest").Node.(Mutable).Mkdir(ctx, "m"); err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+		if _, err := s.walk1(".manifest/m").Node.(Mutable).Mkdir(ctx, name[2:]); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("mkdir of %q: %v", name, err)
+		}
+	}
 	s.record("old:v3", 1, manifest.Manifest{Path: s.data + "/d"})
 	s.want("one that exists", s.read("old:v3/v1/x"), "1")
 }

@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -136,6 +137,7 @@ func testClaimer(t *testing.T, b *Backend) {
 	record, meta := []byte(`{"path": "/d"}`), []byte(`{"k": 1}`)
 	check(t, c.Claim(ctx, "m", 3))
 	wantError(t, c.Claim(ctx, "m", 3), fs.ErrExist, "Claim of a taken number")
+	wantError(t, c.Claim(ctx, "m", math.MaxInt), fs.ErrInvalid, "Claim of the last number")
 	if l := wantVersions(t, s, "m", manifest.NoVersion); !slices.Equal(l.Claimed, []int{3}) {
 		t.Errorf("Claimed = %v; want v3", l.Claimed)
 	}
@@ -198,7 +200,7 @@ func testAlias(t *testing.T, b *Backend) {
 	wantError(t, a.SetAlias(ctx, "m", "prod", 9), fs.ErrNotExist, "SetAlias to no version")
 	wantError(t, a.SetAlias(ctx, "none", "prod", 1), fs.ErrNotExist, "SetAlias of no artifact")
 	want(s, "prod", 2)
-	for _, alias := range []string{"", ".", "..", "latest", "v3", "3", "a/b", ".x", "x\x00"} {
+	for _, alias := range []string{"", ".", "..", "latest", "v3", "3", "a/b", ".x", "x\x00", "v²", "v٣"} {
 		wantError(t, a.SetAlias(ctx, "m", alias, 1), fs.ErrInvalid, fmt.Sprintf("SetAlias(%q)", alias))
 	}
 	check(t, a.RemoveAlias(ctx, "m", "prod"))
