@@ -105,40 +105,42 @@ func bindsIn(infos []*mountinfo.Info, id int, dir string) (binds []string) {
 	return binds
 }
 
-// shed is oldAt after it has made a stack of dead mounts as low as it can be. A
-// daemon that died between attaching its mount beneath a dead one and taking that
-// away left two, and nothing can be taken away from below another: so the upper
-// ones go as long as all that is bound in them is bound in the one below as well.
-func shed(dir string) (*old, error) {
+// shed makes a stack of dead mounts as low as it can be. A daemon that died between
+// attaching its mount beneath a dead one and taking that away left two, and nothing
+// can be taken away from below another: so the upper ones go before a third comes.
+// What is bound in an upper one alone is lost unless it has been taken over: those
+// stay then, if it has not.
+func shed(dir string, taken bool) error {
 	for {
 		infos, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		top := onTop(infos, dir)
-		if top == nil {
-			return nil, nil
+		if top == nil || top.FSType != Type {
+			return nil
 		}
 		below := slices.IndexFunc(infos, func(i *mountinfo.Info) bool {
 			return i.ID == top.Parent && i.Mountpoint == dir && i.FSType == Type
 		})
-		if top.FSType != Type || below < 0 || !isDead(dir) {
-			return oldAt(dir)
+		if below < 0 || !isDead(dir) {
+			return nil
 		}
 		kept := bindsIn(infos, infos[below].ID, dir)
 		for _, b := range bindsIn(infos, top.ID, dir) {
-			if !slices.Contains(kept, b) {
-				return oldAt(dir)
+			if !taken && !slices.Contains(kept, b) {
+				return nil
 			}
 		}
 		if err := detach(dir); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
 
 // isDead reports whether the mount on top at dir has lost its daemon. One that
-// does not answer has not.
+// does not answer has not; a dead one is told at once, but on a busy machine that can
+// take a while.
 func isDead(dir string) bool {
 	dead := make(chan bool, 1)
 	go func() {
@@ -148,7 +150,7 @@ func isDead(dir string) bool {
 	select {
 	case d := <-dead:
 		return d
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(2 * time.Second):
 		return false
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"artifactfs.dev/artifactfs/fs"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -152,6 +155,41 @@ func (m *mounted) rounds(t *testing.T) int64 {
 		t.Fatal(err)
 	}
 	return st.Size()
+}
+
+// A daemon that dies before it has taken a dead one's mount away leaves both, and
+// need not have bound all that was bound there. The next one leaves its own alone,
+// also on a machine so busy that the dead ones take half a second to say that they are.
+func TestStackOfDeadMounts(t *testing.T) {
+	for name, by := range map[string][]string{
+		"idle": nil,
+		"busy": {"strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=statfs", "-e", "inject=statfs:delay_enter=500000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if by != nil && exec.Command(by[0], "-V").Run() != nil {
+				t.Skip("needs strace: run `make deps`")
+			}
+			m := mount(t, "bind")
+			m.bound(t)
+			m.daemon.Process.Kill()
+			m.daemon.Wait()
+			if err := fs.DeadBeneath(m.dir); err != nil {
+				t.Skipf("this kernel attaches nothing beneath a mount (Linux 6.5): %v", err)
+			}
+			m.start(t, by...)
+			var at []string
+			all, err := mountinfo.GetMounts(mountinfo.PrefixFilter(m.dir))
+			for _, i := range all {
+				at = append(at, i.Mountpoint)
+			}
+			if slices.Sort(at); err != nil || !slices.Equal(at, []string{m.dir, m.v1}) {
+				t.Errorf("mounts are %q, %v; want one, and one bind", at, err)
+			}
+			if got := m.read(t, "a"); got != "one" {
+				t.Errorf("read %q", got)
+			}
+		})
+	}
 }
 
 // A daemon that is killed while one of its own threads waits for an answer of its

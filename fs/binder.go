@@ -39,7 +39,8 @@ type binder struct {
 	lanes *nodes.Lanes
 	log   *slog.Logger
 
-	source func(*resolver.Binding) (int, error) // sourceOf, but in tests
+	source func(*resolver.Binding) (int, error)   // sourceOf, but in tests
+	after  func(d time.Duration) <-chan time.Time // time.After, but in tests
 
 	slots chan struct{} // of walks
 	ctx   context.Context
@@ -73,7 +74,7 @@ type bound struct {
 
 func newBinder(dir string, tree *resolver.Tree, own *nodes.Own, maxBinds int, log *slog.Logger) *binder {
 	b := &binder{
-		dir: dir, max: maxBinds, tree: tree, own: own, log: log, source: sourceOf,
+		dir: dir, max: maxBinds, tree: tree, own: own, log: log, source: sourceOf, after: time.After,
 		slots: make(chan struct{}, walkers), bound: make(map[version]*bound), again: make(map[version]time.Time),
 	}
 	b.ctx, b.end = context.WithCancel(context.Background())
@@ -136,8 +137,12 @@ func (b *binder) bind(ctx context.Context, v version) error {
 		if err == nil {
 			err = b.tree.RecheckRecord(ctx, bd, nil)
 		}
+		var r *ready
 		if err == nil {
-			err = b.attachNow(ctx, bd)
+			r, err = b.prepare(ctx, bd)
+		}
+		if err == nil {
+			err = b.attach(r, b.root)
 		}
 		if again = errors.Is(err, errOpened); again {
 			err = nil
@@ -186,14 +191,30 @@ func (b *binder) quiet(ctx context.Context, v version) error {
 	return nil
 }
 
-// attachNow mounts bd's data as it is now.
-func (b *binder) attachNow(ctx context.Context, bd *resolver.Binding) error {
+// ready is a version whose data is open and whose names are pinned: attach does the
+// rest, or drop undoes it.
+type ready struct {
+	*resolver.Binding
+	src int // the data, as a mount that is nowhere yet
+}
+
+// prepare opens bd's data as it is now, and pins the names above. Either may wait for
+// a file system that hangs.
+func (b *binder) prepare(ctx context.Context, bd *resolver.Binding) (*ready, error) {
 	src, err := b.source(bd)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unix.Close(src)
-	return b.attach(ctx, bd, src, b.root)
+	if err := b.pins.Pin(ctx, bd.Path()); err != nil {
+		unix.Close(src)
+		return nil, err
+	}
+	return &ready{bd, src}, nil
+}
+
+func (b *binder) drop(r *ready) {
+	unix.Close(r.src)
+	b.unpin(r.Path())
 }
 
 // errOpened is that a directory of the version was opened since it was quiet.
@@ -201,29 +222,24 @@ var errOpened = errors.New("a directory of it has been opened meanwhile")
 
 var errEnded = errors.New("the mount is going")
 
-// attach mounts src, bd's data, below the root that open opens. What it waits for
-// while the table is locked is answered by this machine, and so is umount.
-func (b *binder) attach(ctx context.Context, bd *resolver.Binding, src int, open func() (int, error)) error {
-	v := version{bd.Name, bd.N}
-	if b.get(v) != nil {
-		return nil
-	}
-	if err := b.pins.Pin(ctx, bd.Path()); err != nil {
-		return err
-	}
-	attached, err := b.attachPinned(bd, src, open)
+// attach mounts r below the root that open opens, and undoes prepare if it does not.
+// What it waits for while the table is locked is answered by this machine, and so is
+// umount.
+func (b *binder) attach(r *ready, open func() (int, error)) error {
+	attached, err := b.attachLocked(r, open)
 	if !attached {
-		b.unpin(bd.Path())
+		b.drop(r)
 		return err
 	}
+	unix.Close(r.src)
 	return nil
 }
 
-// attachPinned is attach once the names above are pinned. It does nothing if
-// somebody else was faster.
-func (b *binder) attachPinned(bd *resolver.Binding, src int, open func() (int, error)) (attached bool, err error) {
+// attachLocked does nothing if somebody else was faster.
+func (b *binder) attachLocked(r *ready, open func() (int, error)) (attached bool, err error) {
 	b.table.Lock()
 	defer b.table.Unlock()
+	bd := r.Binding
 	v := version{bd.Name, bd.N}
 	if b.get(v) != nil {
 		return false, nil
@@ -245,7 +261,7 @@ func (b *binder) attachPinned(bd *resolver.Binding, src int, open func() (int, e
 		if b.lanes.OpenDirs(bd.Name, bd.N) > 0 {
 			return errOpened
 		}
-		return os.NewSyscallError("move_mount", unix.MoveMount(src, "", root, bd.Path(), unix.MOVE_MOUNT_F_EMPTY_PATH))
+		return os.NewSyscallError("move_mount", unix.MoveMount(r.src, "", root, bd.Path(), unix.MOVE_MOUNT_F_EMPTY_PATH))
 	})
 	if err != nil {
 		return false, err
@@ -271,11 +287,13 @@ func (b *binder) root() (int, error) {
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: b.dir, Err: err}
 	}
-	var st unix.Stat_t
+	var st unix.Statx_t
 	b.mu.Lock()
 	dev := b.dev
 	b.mu.Unlock()
-	if err := unix.Fstat(fd, &st); err != nil || uint64(st.Dev) != dev {
+	// Whoever serves it need not be asked: it may be another daemon, which hangs.
+	err = unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+	if err != nil || unix.Mkdev(st.Dev_major, st.Dev_minor) != dev {
 		unix.Close(fd)
 		return -1, fmt.Errorf("%s is another mount than ours", b.dir)
 	}

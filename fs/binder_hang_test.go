@@ -81,7 +81,10 @@ func TestTakeOverWhileDataHangs(t *testing.T) {
 	b, _, answer := hanging(t)
 	defer close(answer)
 	took := make(chan []string, 1)
-	go func() { took <- b.takeOver(-1, []string{"m/v1"}, time.Now().Add(100*time.Millisecond), true) }()
+	go func() {
+		left, _ := b.takeOver(-1, []string{"m/v1"}, true)
+		took <- left
+	}()
 	select {
 	case left := <-took:
 		if len(left) != 1 {

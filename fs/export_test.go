@@ -14,3 +14,14 @@ func (s *Server) Look(path string) error {
 		return unix.Stat(path, &st)
 	})
 }
+
+// DeadBeneath leaves below the mount at dir what a daemon leaves that dies there.
+func DeadBeneath(dir string) error {
+	d, err := newDetached(&Options{}, 1<<17)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(d.mnt)
+	defer unix.Close(d.dev)
+	return d.beneath(dir)
+}

@@ -136,20 +136,27 @@ func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.M
 	if err := own.Do(func() error { return s.mounted(d.mnt) }); err != nil {
 		return err
 	}
-	before, err := shed(s.dir)
+	before, err := oldAt(s.dir)
 	if err != nil {
 		return err
 	}
 	if before == nil {
 		return d.attach(s.dir)
 	}
-	end := time.Now().Add(tookOver)
-	if s.binds != nil { // best before it is anywhere: a death in between leaves nothing half done
-		before.binds = s.binds.takeOver(d.mnt, before.binds, end, false)
+	return s.replace(d, before)
+}
+
+// replace puts d in the place of the mount before, with what is bound there. That is
+// best done before d is anywhere (Linux 6.15): a death in between leaves nothing half
+// done.
+func (s *Server) replace(d *detached, before *old) error {
+	left, refused := s.takeOver(d, before.binds, false)
+	if err := shed(s.dir, !refused); err != nil {
+		return err
 	}
 	hidden := d.beneath(s.dir)
-	if hidden == nil {
-		s.takeOver(d, before, end) // before Linux 6.15; nobody sees it yet
+	if hidden == nil && refused {
+		left, _ = s.takeOver(d, left, true) // nobody sees it yet
 	}
 	if err := detachAll(s.dir, d.mnt); err != nil {
 		return err
@@ -158,15 +165,21 @@ func (s *Server) mountDetached(d *detached, raw fuse.RawFileSystem, opts *fuse.M
 		if err := d.attach(s.dir); err != nil {
 			return err
 		}
-		s.takeOver(d, before, end)
+		if refused {
+			left, _ = s.takeOver(d, left, true)
+		}
+	}
+	if s.binds != nil {
+		s.binds.later(left)
 	}
 	return nil
 }
 
-func (s *Server) takeOver(d *detached, before *old, end time.Time) {
-	if s.binds != nil {
-		s.binds.takeOver(d.mnt, before.binds, end, true)
+func (s *Server) takeOver(d *detached, paths []string, attached bool) (left []string, refused bool) {
+	if s.binds == nil {
+		return nil, false
 	}
+	return s.binds.takeOver(d.mnt, paths, attached)
 }
 
 // serve connects to the kernel and serves.

@@ -77,8 +77,8 @@ func serve(dir, root, lane string) error {
 
 // mounted is a mount of one artifact, n:v1, over data.
 type mounted struct {
-	dir, data, v1 string
-	daemon        *exec.Cmd
+	dir, data, v1, root, lane string
+	daemon                    *exec.Cmd
 }
 
 func mount(t *testing.T, lane string) *mounted {
@@ -92,17 +92,30 @@ func mount(t *testing.T, lane string) *mounted {
 			t.Fatal(err)
 		}
 	}
-	m := &mounted{dir: filepath.Join(tmp, "mnt"), data: filepath.Join(tmp, "data")}
+	m := &mounted{dir: filepath.Join(tmp, "mnt"), data: filepath.Join(tmp, "data"), root: filepath.Join(tmp, "root"), lane: lane}
 	m.v1 = filepath.Join(m.dir, "n/v1")
 	write(t, filepath.Join(m.data, "a"), "one")
 	write(t, filepath.Join(m.data, "sub/b"), "two")
-	root := filepath.Join(tmp, "root")
-	write(t, filepath.Join(root, "n/v1/manifest.json"), fmt.Sprintf(`{"type":"Artifact","path":%q}`, m.data))
+	write(t, filepath.Join(m.root, "n/v1/manifest.json"), fmt.Sprintf(`{"type":"Artifact","path":%q}`, m.data))
 	if err := os.Mkdir(m.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m.daemon = exec.Command(os.Args[0])
-	m.daemon.Env = append(os.Environ(), "TEST_SERVE="+m.dir, "TEST_ROOT="+root, "TEST_LANE="+lane)
+	m.start(t)
+	t.Cleanup(func() {
+		for unix.Unmount(m.dir, unix.MNT_DETACH) == nil {
+		}
+		m.daemon.Process.Kill()
+		m.daemon.Wait()
+	})
+	return m
+}
+
+// start starts a daemon, by way of a command if one is given, and returns when it serves.
+func (m *mounted) start(t *testing.T, by ...string) {
+	t.Helper()
+	args := append(by, os.Args[0])
+	m.daemon = exec.Command(args[0], args[1:]...)
+	m.daemon.Env = append(os.Environ(), "TEST_SERVE="+m.dir, "TEST_ROOT="+m.root, "TEST_LANE="+m.lane)
 	m.daemon.Stderr = os.Stderr
 	out, err := m.daemon.StdoutPipe()
 	if err != nil {
@@ -111,15 +124,9 @@ func mount(t *testing.T, lane string) *mounted {
 	if err := m.daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		unix.Unmount(m.dir, unix.MNT_DETACH)
-		m.daemon.Process.Kill()
-		m.daemon.Wait()
-	})
 	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		t.Fatalf("the daemon said %q", line)
 	}
-	return m
 }
 
 func write(t *testing.T, path, text string) {
