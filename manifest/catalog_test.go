@@ -159,3 +159,47 @@ func testCatalogPins(t *testing.T, b *bucket.Bucket) {
 		t.Errorf("Pins of what was taken away: %v, want ErrNotExist", err)
 	}
 }
+
+var _ resolver.Book = (*manifest.Catalog)(nil)
+
+func TestCatalogBook(t *testing.T) { eachBucket(t, testCatalogBook) }
+
+func testCatalogBook(t *testing.T, b *bucket.Bucket) {
+	c, ctx := manifest.NewCatalog(b, nil), t.Context()
+	if _, err := c.Numbering(ctx); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("Numbering of a new store: %v, want ErrNotExist", err)
+	}
+	if n, err := c.SetNumbering(ctx, manifest.ByWandB, false); err != nil || n != manifest.ByWandB {
+		t.Fatalf("SetNumbering in an empty store: %v, %v", n, err)
+	}
+	if n, err := c.SetNumbering(ctx, manifest.ByManifest, true); err != nil || n != manifest.ByManifest {
+		t.Fatalf("SetNumbering after nothing was to be recorded: %v, %v", n, err)
+	}
+	if n, err := manifest.NewCatalog(b, nil).SetNumbering(ctx, manifest.ByWandB, true); err != nil || n != manifest.ByManifest {
+		t.Fatalf("SetNumbering of what is recorded: %v, %v; want what it was", n, err)
+	}
+	w := manifest.WandB{Version: 0, Manifest: 1, Artifact: "e/p/m", ID: "a", Digest: "d", URL: "u"}
+	if err := c.NoteWandB(ctx, "m", w); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("NoteWandB of no version: %v, want ErrNotExist", err)
+	}
+	if _, err := c.Publish(ctx, "m", hubDraft("/d")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.NoteWandB(ctx, "m", w); err != nil {
+		t.Fatal(err)
+	}
+	again := w
+	again.Manifest, again.URL = 1, "another"
+	if err := c.NoteWandB(ctx, "m", again); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.FromWandB(ctx, "m", 0); err != nil || *got != w {
+		t.Errorf("FromWandB = %+v, %v; want %+v", got, err, w)
+	}
+	if _, err := c.FromWandB(ctx, "m", 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("FromWandB of nothing: %v, want ErrNotExist", err)
+	}
+	if got, err := c.WandBVersions(ctx, "m"); err != nil || !slices.Equal(got, []int{0}) {
+		t.Errorf("WandBVersions = %v, %v; want v0", got, err)
+	}
+}

@@ -36,9 +36,7 @@ func (d *Dir) NoteWandB(ctx context.Context, name string, w WandB) error {
 		if was, err := d.fromWandB(name, w.Version); err == nil && was.Artifact == w.Artifact && was.ID == w.ID {
 			return struct{}{}, nil
 		}
-		return struct{}{}, d.keepOwn("wandb", name, w.Version, Object{
-			{"version", w.Manifest}, {"artifact", w.Artifact}, {"id", w.ID}, {"digest", w.Digest}, {"url", w.URL},
-		})
+		return struct{}{}, d.keepOwn("wandb", name, w.Version, w.object())
 	})
 	if err != nil {
 		return fmt.Errorf("what W&B calls %s:v%d in %s: %w", name, w.Version, d.root, err)
@@ -69,6 +67,16 @@ func (d *Dir) fromWandB(name string, n int) (*WandB, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseWandB(b, n, path)
+}
+
+// object is what a store keeps of w under W&B's number.
+func (w WandB) object() Object {
+	return Object{{"version", w.Manifest}, {"artifact", w.Artifact}, {"id", w.ID}, {"digest", w.Digest}, {"url", w.URL}}
+}
+
+// parseWandB reads what object wrote, found at a path.
+func parseWandB(b []byte, n int, path string) (*WandB, error) {
 	val, err := ParseJSON(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
