@@ -247,3 +247,19 @@ func TestSweepOlderVersions(t *testing.T) {
 	}
 	t.Errorf("%s is there", left)
 }
+
+// v0 is swept as the others are.
+func TestSweepV0(t *testing.T) {
+	root, long := t.TempDir(), time.Now().Add(-2*time.Hour)
+	left := filepath.Join(root, "m", "v0", "metadata.json.tmp.999999999.X")
+	if err := os.MkdirAll(filepath.Dir(left), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(left, long, long); err != nil {
+		t.Fatal(err)
+	}
+	wantSwept(t, root, "m")
+}
