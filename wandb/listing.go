@@ -97,7 +97,7 @@ func (l *listing) add(id string, e versionEdge) {
 		}
 		if a.Alias == manifest.Latest {
 			l.Latest = n
-		} else if alias := escape(a.Alias); manifest.CheckAlias(alias) == nil {
+		} else if alias := escapeAlias(a.Alias); manifest.CheckAlias(alias) == nil {
 			l.Aliases[alias] = n
 		}
 	}

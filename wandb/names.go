@@ -20,7 +20,6 @@ func (c collection) String() string { return c.entity + "/" + c.project + "/" + 
 // escape spells a name of W&B's as one component of a path, and of a reference: of
 // a renamed collection it may hold anything but a slash. One name has one spelling.
 func escape(name string) string {
-	first := func(s string) string { return fmt.Sprintf("%%%02X", s[0]) + s[1:] }
 	var b strings.Builder
 	for i := range len(name) {
 		if c := name[i]; c < 0x20 || c == 0x7f || c == '%' || c == ':' || c == '/' {
@@ -30,11 +29,22 @@ func escape(name string) string {
 		}
 	}
 	s := b.String()
-	if s != "" && s[0] != '%' && manifest.CheckAlias(s) != nil || manifest.CheckName(s) != nil && s != "" {
-		s = first(s) // a dot in front, latest, or a number: what else would be wrong is gone
+	if strings.HasPrefix(s, ".") || s == manifest.Latest || len(s) > 1 && s[0] == 'v' && strings.Trim(s[1:], "0123456789") == "" {
+		s = escapeFirst(s)
 	}
 	return s
 }
+
+// escapeAlias is escape for an alias, which cannot be a bare number either.
+func escapeAlias(alias string) string {
+	s := escape(alias)
+	if s != "" && strings.Trim(s, "0123456789") == "" {
+		s = escapeFirst(s)
+	}
+	return s
+}
+
+func escapeFirst(s string) string { return fmt.Sprintf("%%%02X", s[0]) + s[1:] }
 
 // unescape reads what escape writes, and nothing else.
 func unescape(s string) (string, bool) {

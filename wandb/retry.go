@@ -144,7 +144,7 @@ func waitAfter(h http.Header, now time.Time) time.Duration {
 			return seconds(s)
 		}
 		if t, err := http.ParseTime(text); err == nil {
-			return max(t.Sub(now), time.Millisecond)
+			return max(t.Sub(now), 0)
 		}
 	}
 	if s, err := strconv.ParseFloat(h.Get("RateLimit-Reset"), 64); err == nil && s > 0 {

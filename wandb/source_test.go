@@ -359,3 +359,43 @@ func use(t testing.TB, srv *wandbtest.Server, run, id string) {
 		t.Fatal(err)
 	}
 }
+
+// A version that is not committed does not exist, and one that is deleted does not any
+// more.
+func TestStates(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	s := open(t, srv, nil)
+	first := log(t, srv, wandbtest.Version{Name: "m", Files: stored("1")})
+	log(t, srv, wandbtest.Version{Name: "m", Files: stored("2")})
+	exec := func(document string, variables map[string]any) {
+		t.Helper()
+		if _, err := srv.Exec(document, variables); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`mutation { createArtifact(input: {entityName: "team", projectName: "nemotron", artifactTypeName: "dataset", artifactCollectionName: "m",
+		digest: "d", digestAlgorithm: MANIFEST_MD5, aliases: [{artifactCollectionName: "m", alias: "latest"}]}) { artifact { id state } } }`, nil)
+	want := func(latest int, versions ...int) {
+		t.Helper()
+		s.Refresh("m")
+		l, err := s.Versions(ctx(t), "m")
+		if err != nil || !slices.Equal(l.Versions, versions) || l.Latest != latest {
+			t.Errorf("Versions = %+v, %v; want %v, latest v%d", l, err, versions, latest)
+		}
+	}
+	want(1, 0, 1)
+	for n, exists := range map[int]bool{0: true, 2: false} {
+		if _, err := s.Manifest(ctx(t), "m", n); errors.Is(err, fs.ErrNotExist) == exists {
+			t.Errorf("Manifest of v%d: %v", n, err)
+		}
+	}
+	const remove = `mutation ($id: ID!) { deleteArtifact(input: {artifactID: $id, deleteAliases: true}) { artifact { id } } }`
+	exec(remove, map[string]any{"id": first.ID})
+	want(1, 1)
+	if _, err := s.Manifest(ctx(t), "m", 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Manifest of a deleted version: %v", err)
+	}
+	if _, err := s.Files(ctx(t), "m", 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Files of a deleted version: %v", err)
+	}
+}

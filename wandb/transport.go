@@ -106,7 +106,7 @@ func fewRedirects(_ *http.Request, via []*http.Request) error {
 // says so.
 func newRoundTripper() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16
+	t.MaxIdleConnsPerHost = 64 // as many readers at once are kept their connections
 	t.ResponseHeaderTimeout = attemptTime
 	t.IdleConnTimeout = time.Minute
 	return t
