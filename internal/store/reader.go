@@ -60,6 +60,11 @@ func NewReader(o Object, size int64, wait func() time.Duration) *Reader {
 // deadline it is os.ErrDeadlineExceeded. An error of the network's is EIO, whatever
 // number it has: those of sockets say nothing of a file.
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	return r.ReadContext(context.Background(), p, off)
+}
+
+// ReadContext is ReadAt that ends with ctx as well.
+func (r *Reader) ReadContext(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, syscall.EINVAL
 	}
@@ -69,7 +74,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	done := 0
 	for done < len(p) {
-		n, err := r.within(p[done:min(len(p), done+piece)], off+int64(done))
+		n, err := r.within(ctx, p[done:min(len(p), done+piece)], off+int64(done))
 		done += n
 		if err != nil {
 			return done, err
@@ -79,15 +84,15 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // within is a read within the deadline.
-func (r *Reader) within(p []byte, off int64) (int, error) {
+func (r *Reader) within(ctx context.Context, p []byte, off int64) (int, error) {
 	wait := r.wait()
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	n, err := r.read(ctx, p, off)
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("bytes %d to %d of %d: not within %v: %w", off, off+int64(len(p)), r.size, wait, os.ErrDeadlineExceeded)
 	}
-	return n, ofNetwork(err)
+	return n, NetworkError(err)
 }
 
 func (r *Reader) read(ctx context.Context, p []byte, off int64) (int, error) {
@@ -164,7 +169,7 @@ func (r *Reader) follow(ctx context.Context, p []byte, off int64) (int, error) {
 			break
 		}
 		// A connection that was idle for long may be gone; the rest is asked for anew.
-		if tries > 0 || ctx.Err() != nil || !retryable(err) {
+		if tries > 0 || ctx.Err() != nil || !Retryable(err) {
 			return 0, err
 		}
 	}
@@ -176,10 +181,10 @@ func (r *Reader) follow(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// retryable reports whether an error may be that of one connection.
-func retryable(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) || errors.Is(err, io.ErrUnexpectedEOF)
+// Retryable reports whether an error may be that of one connection.
+func Retryable(err error) bool {
+	_, ok := network(err)
+	return ok || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // advance reads on to end, and keeps what it reads.
@@ -256,15 +261,39 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// ofNetwork keeps an error's words, and takes its number where that is a socket's.
-func ofNetwork(err error) error {
-	var n net.Error
-	var op *net.OpError
-	if errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &n) && !errors.As(err, &op) {
+// NetworkError keeps an error's words, and takes its number where that is a socket's:
+// it says nothing of a file.
+func NetworkError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	if n != nil && n.Timeout() {
+	n, ok := network(err)
+	switch {
+	case !ok:
+		return err
+	case n.Timeout():
 		return fmt.Errorf("%w: %w", err, os.ErrDeadlineExceeded)
 	}
 	return fmt.Errorf("%s: %w", err.Error(), syscall.EIO)
+}
+
+// network returns what in err is the network's. Every system error number is a
+// net.Error by its methods, those of files included.
+func network(err error) (net.Error, bool) {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op, true
+	}
+	var n net.Error
+	if !errors.As(err, &n) {
+		return nil, false
+	}
+	if e, bare := n.(syscall.Errno); bare && !e.Temporary() {
+		switch e {
+		case syscall.EPIPE, syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH:
+		default:
+			return nil, false
+		}
+	}
+	return n, true
 }

@@ -18,6 +18,7 @@ var (
 	allowed = map[string][]string{
 		"internal/store":                {},
 		"internal/store/bucket":         {"internal/store", "internal/store/hfblob"},
+		"internal/store/cache":          {"internal/store"},
 		"internal/store/hfblob":         {},
 		"manifest":                      {"internal/store", "internal/store/bucket"},
 		"resolver":                      {"manifest", "internal/store"},

@@ -1,0 +1,153 @@
+package cache
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+// Options of a Cache; nil and zero values are fine.
+type Options struct {
+	Size     int64                // bytes on disk at most; 0: DefaultSize
+	Memory   int64                // bytes in buffers at most; 0: 64 MiB
+	Deadline func() time.Duration // of one read; nil: store.DefaultDeadline
+	Log      *slog.Logger         // nil: slog.Default
+}
+
+// Of Options.
+const (
+	DefaultSize   = 10 << 30
+	MinSize       = 1 << 20
+	defaultMemory = 64 << 20
+)
+
+// Cache is a directory of objects' contents. It is safe for concurrent use.
+type Cache struct {
+	dir      string // the slot, which is this process's own
+	slot     *slot
+	unitsPer int // of a block
+	deadline func() time.Duration
+	log      *slog.Logger
+	memory   *semaphore.Weighted
+	running  sync.WaitGroup  // fetches and checks
+	ctx      context.Context // of checks, until Close
+	cancel   context.CancelFunc
+
+	mu      sync.Mutex         // guards what follows, and all of objects and blocks that says so
+	objects map[string]*object // by file name
+	idle    list.List          // of *block, those that nobody uses, the longest unused first
+	limit   int64
+	used    int64 // bytes on disk, with those reserved
+	open    int   // Files
+	closed  bool
+	broken  time.Time // until then nothing is kept: the disk failed
+}
+
+// Open opens the cache in dir, which is made if need be. If another process has it
+// open, this one gets a cache of its own beside the other's.
+func Open(dir string, o *Options) (*Cache, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	c := &Cache{
+		deadline: o.Deadline, log: o.Log, limit: o.Size,
+		objects: make(map[string]*object),
+	}
+	if c.limit == 0 {
+		c.limit = DefaultSize
+	}
+	if c.limit < MinSize {
+		return nil, fmt.Errorf("cache %s: a size of %d bytes is less than %d", dir, o.Size, MinSize)
+	}
+	if c.deadline == nil {
+		c.deadline = func() time.Duration { return store.DefaultDeadline }
+	}
+	if c.log == nil {
+		c.log = slog.Default()
+	}
+	memory := o.Memory
+	if memory == 0 {
+		memory = defaultMemory
+	}
+	c.memory = semaphore.NewWeighted(max(memory, piece))
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.unitsPer = unitsPerBlock(c.limit)
+	var err error
+	if c.slot, err = takeSlot(dir, c.log); err != nil {
+		c.cancel()
+		return nil, fmt.Errorf("cache %s: %w", dir, err)
+	}
+	c.dir = c.slot.dir
+	if err := c.scan(); err != nil {
+		c.cancel()
+		c.slot.release()
+		return nil, fmt.Errorf("cache %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+// Dir returns the directory in use.
+func (c *Cache) Dir() string { return c.dir }
+
+// Usage says how much the cache holds, and what it may hold.
+type Usage struct {
+	Objects     int
+	Used, Limit int64
+}
+
+// Usage returns how much is kept, with what is reserved for requests under way.
+func (c *Cache) Usage() Usage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Usage{len(c.objects), c.used, c.limit}
+}
+
+// Resize sets how many bytes may lie on the disk. What is too much goes at once,
+// but for what is being read.
+func (c *Cache) Resize(limit int64) {
+	c.mu.Lock()
+	c.limit = max(limit, MinSize)
+	c.mu.Unlock()
+	c.shrink()
+}
+
+// Close ends what is being fetched, and gives the directory to others. Files that are
+// still open read from the store.
+func (c *Cache) Close() error {
+	c.cancel()
+	c.mu.Lock()
+	c.closed = true
+	for _, o := range c.objects {
+		for _, b := range o.blocks {
+			for _, f := range b.fetches {
+				f.cancel()
+			}
+		}
+	}
+	c.mu.Unlock()
+	c.running.Wait()
+	return c.slot.release()
+}
+
+// failed notes that the disk refused to keep something. Trying again at every read
+// would cost more than it could gain.
+func (c *Cache) failed(err error) {
+	const rest = 5 * time.Second
+	c.mu.Lock()
+	news := time.Now().After(c.broken)
+	c.broken = time.Now().Add(rest)
+	c.mu.Unlock()
+	if news {
+		c.log.Warn("cache: nothing is kept for now, reads go to the store", "dir", c.dir, "cause", err)
+	}
+}
+
+// keeping reports whether anything is kept. The mutex is held.
+func (c *Cache) keeping() bool { return !c.closed && time.Now().After(c.broken) }

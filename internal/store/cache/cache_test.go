@@ -1,0 +1,385 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+// What was read once is read from the disk, also by the next process.
+func TestReadTwice(t *testing.T) {
+	dir := t.TempDir()
+	src := newSource("a", 20<<20+17)
+	for i := range 3 {
+		c := openCache(t, dir, 64<<20)
+		f := c.Object(src, int64(len(src.body)))
+		for off := 0; off < len(src.body); off += 128 << 10 {
+			readAt(t, f, src.body, off, 128<<10)
+		}
+		readAt(t, f, src.body, len(src.body), 10)
+		if sent := src.sent.Load(); sent != int64(len(src.body)) {
+			t.Errorf("pass %d: %d bytes sent, want %d", i, sent, len(src.body))
+		}
+		if n := src.requests.Load(); n > 40 {
+			t.Errorf("pass %d: %d requests", i, n)
+		}
+		f.Close()
+		if i == 1 {
+			kill(c)
+		} else if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// However many read a unit, it is fetched once; the fetch goes on when they leave.
+func TestOneFetch(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("a", 4<<20)
+	gate := make(chan struct{})
+	src.each = func(int64, int64) fault { return fault{gate: gate} }
+	f := c.Object(src, int64(len(src.body)))
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := f.ReadAt(ctx, make([]byte, 100), 1<<20)
+		left <- err
+	}()
+	for src.requests.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left got %v", err)
+	}
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			g := c.Object(src, int64(len(src.body)))
+			defer g.Close()
+			if err := tryRead(g, src.body, 1<<20, 4096); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(gate)
+	wg.Wait()
+	if n := src.requests.Load(); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// Random reads fetch hardly more than they read.
+func TestRandomReads(t *testing.T) {
+	c := openCache(t, t.TempDir(), 256<<20)
+	src := newSource("a", 128<<20)
+	f := c.Object(src, int64(len(src.body)))
+	defer f.Close()
+	asked := 0
+	for i := range 30 {
+		off := (i*37%64)<<21 + 4096*(i%300)
+		for half := range 2 { // as the kernel sends 256 KiB
+			readAt(t, f, src.body, off+half<<17, 128<<10)
+		}
+		asked += 256 << 10
+	}
+	settled(c)
+	if over := float64(src.sent.Load()) / float64(asked); over > 1.3 {
+		t.Errorf("fetched %.2f times what was read", over)
+	}
+}
+
+// What is damaged on the disk is noticed and fetched again.
+func TestDamage(t *testing.T) {
+	overwrite := func(t *testing.T, path string, off int64) {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil {
+			_, err = f.WriteAt([]byte("damage"), off)
+			f.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap := func(t *testing.T, a, b string) {
+		for _, m := range [][2]string{{a, "x"}, {b, a}, {"x", b}} {
+			if err := os.Rename(m[0], m[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Chdir(t.TempDir())
+	for name, damage := range map[string]func(t *testing.T, data, sums, other, otherSums string){
+		"data":       func(t *testing.T, data, _, _, _ string) { overwrite(t, data, 100_000) },
+		"header":     func(t *testing.T, _, sums, _, _ string) { overwrite(t, sums, 10) },
+		"sum":        func(t *testing.T, _, sums, _, _ string) { overwrite(t, sums, header+16) },
+		"truncated":  func(t *testing.T, data, _, _, _ string) { _ = os.Truncate(data, 300_000) },
+		"short sums": func(t *testing.T, _, sums, _, _ string) { _ = os.Truncate(sums, header+20) },
+		"no header":  func(t *testing.T, _, sums, _, _ string) { _ = os.Truncate(sums, 20) },
+		"no data":    func(t *testing.T, data, _, _, _ string) { _ = os.Remove(data) },
+		"no sums":    func(t *testing.T, _, sums, _, _ string) { _ = os.Remove(sums) },
+		"swapped":    func(t *testing.T, data, _, other, _ string) { swap(t, data, other) },
+		"both":       func(t *testing.T, data, sums, other, os string) { swap(t, data, other); swap(t, sums, os) },
+		"empty":      func(t *testing.T, data, sums, _, _ string) { _ = os.Truncate(data, 0); _ = os.Truncate(sums, 0) },
+		"other units": func(t *testing.T, data, sums, _, _ string) {
+			swapUnits(t, data, unit, 0)
+			swapUnits(t, sums, 8, header)
+		},
+	} {
+		for _, when := range []string{"open", "closed", "restart"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				dir := t.TempDir()
+				c := openCache(t, dir, 64<<20)
+				a, b := newSource("a", 2<<20), newSource("b", 2<<20)
+				f, g := c.Object(a, 2<<20), c.Object(b, 2<<20)
+				readAt(t, f, a.body, 0, 2<<20)
+				readAt(t, g, b.body, 0, 2<<20)
+				if when != "open" {
+					f.Close()
+					g.Close()
+				}
+				if when == "restart" {
+					c.Close()
+				}
+				da, db := c.dir+"/"+fileName("a", 2<<20), c.dir+"/"+fileName("b", 2<<20)
+				damage(t, da, da+sumsSuffix, db, db+sumsSuffix)
+				if when == "restart" {
+					c = openCache(t, dir, 64<<20)
+				}
+				if when != "open" {
+					f, g = c.Object(a, 2<<20), c.Object(b, 2<<20)
+				}
+				defer f.Close()
+				defer g.Close()
+				for range 2 {
+					readAt(t, f, a.body, 0, 2<<20)
+					readAt(t, g, b.body, 0, 2<<20)
+				}
+				unlinked := when == "open" && (name == "header" || name == "no data" || name == "no sums" || name == "swapped" || name == "both")
+				if got := a.sent.Load(); got == 2<<20 && !unlinked {
+					t.Errorf("nothing was fetched again")
+				} else if got > 4<<20 {
+					t.Errorf("%d bytes were fetched", got)
+				}
+			})
+		}
+	}
+}
+
+// swapUnits exchanges the first two of a file's parts of n bytes.
+func swapUnits(t *testing.T, path string, n, from int64) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 2*n)
+	if _, err := f.ReadAt(b, from); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(append(bytes.Clone(b[n:]), b[:n]...), from); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Two caches on one directory do not see each other.
+func TestTwoProcesses(t *testing.T) {
+	dir := t.TempDir()
+	src := newSource("a", 1<<20)
+	var last *Cache
+	for range 3 {
+		c := openCache(t, dir, 64<<20)
+		if last != nil && c.Dir() == last.Dir() {
+			t.Errorf("both have %s", c.Dir())
+		}
+		f := c.Object(src, 1<<20)
+		readAt(t, f, src.body, 0, 1<<20)
+		f.Close()
+		last = c
+	}
+	if n := src.requests.Load(); n != 3 {
+		t.Errorf("%d requests, want one by each", n)
+	}
+	first := dir + "/0"
+	last.Close()
+	if c := openCache(t, dir, 64<<20); c.Dir() == first || c.Dir() != last.Dir() {
+		t.Errorf("a third has %s, want %s", c.Dir(), last.Dir())
+	}
+}
+
+// An answer that breaks off is asked for again from there; what fails is an error for
+// who asked, and nothing of it is kept.
+func TestFaults(t *testing.T) {
+	const size = 6 << 20
+	for name, c := range map[string]struct {
+		fault fault
+		want  error // nil: the read succeeds
+	}{
+		"reset":     {fault{after: errReset, cut: 700_000}, nil},
+		"short":     {fault{after: io.EOF, cut: 700_000}, nil},
+		"no answer": {fault{err: errReset}, syscall.EIO},
+		"gone":      {fault{err: os.ErrNotExist}, os.ErrNotExist},
+		"refused":   {fault{err: syscall.EACCES}, syscall.EACCES},
+		"stall":     {fault{gate: make(chan struct{})}, os.ErrDeadlineExceeded},
+		"extra":     {fault{extra: true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache, err := Open(t.TempDir(), &Options{Size: 64 << 20, Deadline: func() time.Duration { return 300 * time.Millisecond }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cache.Close()
+			src := newSource("a", size)
+			broken := true
+			src.each = func(int64, int64) fault {
+				if broken {
+					return c.fault
+				}
+				return fault{}
+			}
+			f := cache.Object(src, size)
+			defer f.Close()
+			_, err = f.ReadAt(t.Context(), make([]byte, 4<<20), 0)
+			if c.want == nil && name != "extra" && err != nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			settled(cache)
+			broken = false
+			readAt(t, f, src.body, 0, size)
+		})
+	}
+}
+
+// A disk that is full, or gone, costs nothing but the cache.
+func TestDiskFails(t *testing.T) {
+	dir := t.TempDir()
+	c := openCache(t, dir, 64<<20)
+	src := newSource("a", 3<<20)
+	f := c.Object(src, 3<<20)
+	defer f.Close()
+	if err := os.Rename(c.dir, c.dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	for off := 0; off < 3<<20; off += 100_000 {
+		readAt(t, f, src.body, off, 100_000)
+	}
+	if err := os.Rename(c.dir+"-away", c.dir); err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.broken = time.Time{}
+	c.mu.Unlock()
+	readAt(t, f, src.body, 0, 3<<20)
+	before := src.requests.Load()
+	readAt(t, f, src.body, 0, 3<<20)
+	if src.requests.Load() != before {
+		t.Error("the disk is back, and nothing is kept")
+	}
+}
+
+// Content without a key is read, and not kept.
+func TestNoKey(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("", 3<<20)
+	f := c.Object(src, 3<<20)
+	readAt(t, f, src.body, 5, 3<<20)
+	f.Close()
+	if list := files(t, c); len(list) > 0 {
+		t.Errorf("kept: %q", list)
+	}
+}
+
+// A file that is complete can be opened, and stays while it is.
+func TestOpenWhole(t *testing.T) {
+	dir := t.TempDir()
+	c := openCache(t, dir, 4<<20)
+	src := digested{newSource("a", 2<<20)}
+	sum := md5.Sum(src.body)
+	src.digest = sum[:]
+	f := c.Object(src, 2<<20)
+	readAt(t, f, src.body, 0, 100)
+	readAt(t, f, src.body, 1<<20, 1<<20)
+	if _, err := f.Open(t.Context()); !errors.Is(err, ErrIncomplete) {
+		t.Fatalf("half of it: %v", err)
+	}
+	readAt(t, f, src.body, 0, 2<<20)
+	real, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	other := newSource("b", 20<<20)
+	g := c.Object(other, 20<<20)
+	defer g.Close()
+	for off := 0; off < 20<<20; off += 1 << 20 {
+		readAt(t, g, other.body, off, 1<<20)
+	}
+	if got, err := io.ReadAll(real); err != nil || !bytes.Equal(got, src.body) {
+		t.Errorf("after the cache was full: %d bytes, %v", len(got), err)
+	}
+	f.Close()
+	for off := 0; off < 20<<20; off += 1 << 20 {
+		readAt(t, g, other.body, off, 1<<20)
+	}
+	settled(c)
+	f = c.Object(src, 2<<20)
+	defer f.Close()
+	if _, err := f.Open(t.Context()); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("closed, it is not evicted: %v", err)
+	}
+}
+
+// Content with another digest is an error, and is fetched anew by who opens it next.
+func TestDigest(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := digested{newSource("a", 2<<20)}
+	sum := md5.Sum(src.body)
+	src.digest = sum[:]
+	right := src.body[5]
+	src.body[5]++
+	f := c.Object(src, 2<<20)
+	_, _ = f.ReadAt(t.Context(), make([]byte, 2<<20), 0)
+	settled(c)
+	if _, err := f.ReadAt(t.Context(), make([]byte, 10), 0); !errors.Is(err, syscall.EIO) {
+		t.Errorf("read: %v, want EIO", err)
+	}
+	f.Close()
+	src.body[5] = right
+	f = c.Object(src, 2<<20)
+	defer f.Close()
+	readAt(t, f, src.body, 0, 2<<20)
+	settled(c)
+	readAt(t, f, src.body, 0, 2<<20)
+	if file, err := f.Open(t.Context()); err != nil {
+		t.Error(err)
+	} else {
+		file.Close()
+	}
+}
+
+// A File is an Object.
+func TestAsObject(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("a", 3<<20+5)
+	f := c.Object(src, int64(len(src.body)))
+	defer f.Close()
+	var o store.Object = f
+	r, err := o.ReadRange(t.Context(), 1<<20, 100<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, src.body[1<<20:]) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

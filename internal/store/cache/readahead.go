@@ -1,0 +1,84 @@
+package cache
+
+import "sync"
+
+// Of reading ahead. Nothing is fetched ahead for the first readOn bytes of a run: a
+// random read of 256 KiB comes as two of 128 KiB. After them, as much as was read of
+// the run, so that no pattern of reads fetches more than twice what it reads; who
+// began at the start of the file is likelier to go on, and gets startFactor times that.
+const (
+	readOn      = 512 << 10
+	readOnStart = 256 << 10
+	startFactor = 4
+	farthest    = 128 << 20 // sixteen requests of 8 MiB
+	nearby      = 256 << 10 // the kernel asks out of order
+	wholeBelow  = 1 << 20   // files up to it are fetched with one request
+	runsKept    = 4         // threads that read one open file
+)
+
+// ahead sees the reads of one open file, and says what to fetch before it is asked for.
+type ahead struct {
+	mu   sync.Mutex // guards what follows
+	runs [runsKept]run
+	tick int
+}
+
+// run is reading from front to back.
+type run struct {
+	start, end int64
+	until      int64 // what was said to be fetched
+	used       int   // when, in ticks; 0: never
+}
+
+// next notes a read, and returns the range to fetch now; an empty one as a rule.
+// most is how far ahead it may be.
+func (a *ahead) next(off, n, most int64) (from, to int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tick++
+	r := a.run(off)
+	r.used = a.tick
+	r.end = max(r.end, off+n)
+	length := r.end - r.start
+	window := length
+	switch {
+	case r.start == 0 && length > readOnStart:
+		window *= startFactor
+	case length <= readOn:
+		return 0, 0
+	}
+	window = min(window, most, farthest)
+	r.until = max(r.until, r.end)
+	if r.until-r.end > window/2 {
+		return 0, 0
+	}
+	from, to = r.until, r.end+window
+	r.until = to
+	return from, to
+}
+
+// run returns the run that a read at off goes on with, or a new one in place of the
+// one that was unused the longest.
+func (a *ahead) run(off int64) *run {
+	oldest := &a.runs[0]
+	for i := range a.runs {
+		r := &a.runs[i]
+		if r.used > 0 && off >= r.start && off >= r.end-r.slack() && off <= r.end+r.slack() {
+			return r
+		}
+		if r.used < oldest.used {
+			oldest = r
+		}
+	}
+	*oldest = run{start: off, end: off, until: off}
+	return oldest
+}
+
+// slack is how far from a run's end a read may be that belongs to it: a short run says
+// little.
+func (r *run) slack() int64 {
+	if length := r.end - r.start; length < nearby {
+		return length / 2
+	}
+	return nearby
+}

@@ -1,0 +1,247 @@
+package cache
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/xxh3"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/internal/store"
+)
+
+// Digester is an object whose content's digest is known: of "md5", "sha256" or
+// "xxh128" (big endian). Others are not verified.
+type Digester interface {
+	Digest() (algorithm string, sum []byte)
+}
+
+// ErrIncomplete is that not all of a file is on the disk, or not all of it is right.
+var ErrIncomplete = errors.New("not all of it is in the cache")
+
+// stamp tells whether a file is as it was.
+type stamp struct {
+	ino        uint64
+	size       int64
+	mtim, ctim unix.Timespec
+}
+
+func stampOf(f *os.File) (stamp, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return stamp{}, err
+	}
+	return stamp{st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+}
+
+// touch marks the files as used now.
+func (d *disk) touch() {
+	now := time.Now()
+	_ = os.Chtimes(d.sums.Name(), now, now) // it only orders what is evicted
+}
+
+// Open returns the file on the disk that has all of the content, for reading, after
+// all of it has been read and found right: once, and again after a change. It stays
+// as it is until f is closed. The error is ErrIncomplete as long as something is
+// missing. The caller closes what it gets.
+func (f *File) Open(ctx context.Context) (*os.File, error) {
+	if f.o == nil {
+		return nil, ErrIncomplete
+	}
+	blocks := f.c.holdAll(f.o)
+	if blocks == nil {
+		return nil, ErrIncomplete
+	}
+	file, err := f.c.openWhole(ctx, f.o, f.src)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil || f.closed || f.held != nil {
+		f.c.mu.Lock()
+		defer f.c.mu.Unlock()
+		for _, b := range blocks {
+			f.c.letGo(b)
+		}
+	} else {
+		f.held = blocks
+	}
+	return file, err
+}
+
+// holdAll holds all blocks of an object; nil if not all units are there.
+func (c *Cache) holdAll(o *object) []*block {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	per := int64(c.unitsPer) * unit
+	if int64(len(o.blocks)) != (o.size+per-1)/per {
+		return nil
+	}
+	for _, b := range o.blocks {
+		if b.gone != nil || b.have.count() < b.units() {
+			return nil
+		}
+	}
+	held := make([]*block, 0, len(o.blocks))
+	for _, b := range o.blocks {
+		c.useBlock(b)
+		held = append(held, b)
+	}
+	return held
+}
+
+func (c *Cache) openWhole(ctx context.Context, o *object, src store.Object) (*os.File, error) {
+	if err := c.check(ctx, o, src); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(c.dir, o.name))
+	if err != nil {
+		return nil, ErrIncomplete
+	}
+	now, err := stampOf(f)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil || now != o.good {
+		f.Close()
+		return nil, ErrIncomplete
+	}
+	return f, nil
+}
+
+// check reads all of an object, whose blocks are held, unless that was done since it
+// last changed. It is an error with EIO if the digest is another.
+func (c *Cache) check(ctx context.Context, o *object, src store.Object) error {
+	d, err := o.files()
+	if err != nil {
+		return ErrIncomplete
+	}
+	now, err := stampOf(d.data)
+	if err != nil || now.size != o.size {
+		return ErrIncomplete
+	}
+	c.mu.Lock()
+	good := now == o.good
+	c.mu.Unlock()
+	if good {
+		return nil
+	}
+	algorithm, want := digestOf(src)
+	h := newHash(algorithm)
+	if err := c.readAll(ctx, o, d, h); err != nil {
+		return err
+	}
+	if h != nil && string(h.Sum(nil)) != string(want) {
+		return c.spoilt(o, d, fmt.Errorf("its %s is %x, and should be %s: %w", algorithm, h.Sum(nil), hex.EncodeToString(want), syscall.EIO))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o.good = now
+	return nil
+}
+
+// readAll reads and verifies all units.
+func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) error {
+	b := pieces.Get().(*[]byte)
+	defer pieces.Put(b)
+	for off := int64(0); off < o.size; off += piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := (*b)[:min(piece, o.size-off)]
+		if k := d.read(p, off); k < len(p) {
+			u := (off + int64(k)) / unit
+			per := int64(c.unitsPer)
+			c.mu.Lock()
+			bad := o.blocks[u/per]
+			c.mu.Unlock()
+			c.lose(bad, int(u%per))
+			return ErrIncomplete
+		}
+		if h != nil {
+			h.Write(p)
+		}
+	}
+	return nil
+}
+
+// spoilt forgets an object's content, which is not what it should be, and has whoever
+// has it open read no more of it.
+func (c *Cache) spoilt(o *object, d *disk, err error) error {
+	c.log.Warn("cache: content with a wrong digest", "key", o.key, "cause", err)
+	o.forget()
+	if err := d.clear(0, int((o.size+unit-1)/unit)); err != nil {
+		c.failed(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o.bad = err
+	return err
+}
+
+func digestOf(src store.Object) (string, []byte) {
+	if d, ok := src.(Digester); ok {
+		return d.Digest()
+	}
+	return "", nil
+}
+
+func newHash(algorithm string) hash.Hash {
+	switch algorithm {
+	case "md5":
+		return md5.New()
+	case "sha256":
+		return sha256.New()
+	case "xxh128":
+		return xxh128{xxh3.New()}
+	}
+	return nil
+}
+
+// xxh128 is xxh3's hash of 128 bits.
+type xxh128 struct{ *xxh3.Hasher }
+
+func (x xxh128) Sum(b []byte) []byte {
+	s := x.Sum128().Bytes()
+	return append(b, s[:]...)
+}
+
+func (x xxh128) Size() int { return 16 }
+
+// checkLater verifies the digest of an object once all of it is there, if one is known.
+// The caller has claimed the object.
+func (c *Cache) checkLater(o *object, src store.Object) {
+	if algorithm, _ := digestOf(src); newHash(algorithm) == nil {
+		return
+	}
+	blocks := c.holdAll(o)
+	if blocks == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.checks || c.closed {
+		for _, b := range blocks {
+			c.letGo(b)
+		}
+		return
+	}
+	o.checks = true
+	o.claims++
+	c.running.Go(func() {
+		_ = c.check(c.ctx, o, src) // what is wrong is noted, and said
+		c.mu.Lock()
+		o.checks = false
+		for _, b := range blocks {
+			c.letGo(b)
+		}
+		c.mu.Unlock()
+		c.disclaim(o)
+	})
+}
