@@ -2,7 +2,9 @@ package manifest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -147,5 +149,57 @@ func TestCatalogHubRequests(t *testing.T) {
 		} else {
 			t.Logf("%s: %d requests\n%s", step.name, len(asked), strings.Join(asked, "\n"))
 		}
+	}
+}
+
+// A job's pins are no commits: the next place has them, and the Hub is not asked.
+func TestCatalogHubPins(t *testing.T) {
+	hub, uri := testHub(t, nil)
+	p := manifest.NewCatalog(openBucket(t, uri), nil).Pins()
+	_, err := p.Pinned(t.Context(), "1000.eos.slurm-1", "m", manifest.Latest)
+	if !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Pinned: %v", err)
+	}
+	if _, err := p.Pin(t.Context(), "1000.eos.slurm-1", "m", manifest.Latest, manifest.Target{Version: 1}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Pin: %v", err)
+	}
+	if ids, err := p.Snapshots(t.Context()); err != nil || len(ids) != 0 {
+		t.Errorf("Snapshots = %q, %v", ids, err)
+	}
+	if asked := hub.Requests(); len(asked) != 0 {
+		t.Errorf("the Hub was asked %q", asked)
+	}
+}
+
+// huggingface_hub reads what artifactfs logged, byte for byte, and artifactfs what it
+// wrote as upstream's tracker does: three files in one commit.
+func TestCatalogHubClient(t *testing.T) {
+	hub, uri := testHub(t, nil)
+	c := manifest.NewCatalog(openBucket(t, uri), &manifest.CatalogOptions{TTL: time.Nanosecond})
+	if v, err := c.Publish(t.Context(), "m", hubDraft("/data/1")); err != nil || v != 1 {
+		t.Fatalf("Publish = v%d, %v", v, err)
+	}
+	var files map[string]string
+	if err := json.Unmarshal(hub.Python(t, t.TempDir(), "hf_me", "testdata/hub.py", "org/store", "root"), &files); err != nil {
+		t.Fatal(err)
+	}
+	d := hubDraft("/data/1")
+	for path, want := range map[string]string{
+		"root/m/v1/manifest.json": string(d.ManifestBytes(1)), "root/m/v1/metadata.json": string(d.MetadataBytes()), "root/m/latest": "v1",
+	} {
+		if files[path] != want {
+			t.Errorf("huggingface_hub reads %s as %q, want %q", path, files[path], want)
+		}
+	}
+	l, err := c.Versions(t.Context(), "m")
+	if err != nil || l.Latest != 2 || len(l.Versions) != 2 {
+		t.Fatalf("after huggingface_hub logged v2: %+v, %v", l, err)
+	}
+	rec, err := c.Manifest(t.Context(), "m", 2)
+	if err != nil || rec.Manifest.Path != "/data/py" {
+		t.Errorf("v2 is %+v, %v", rec, err)
+	}
+	if v, err := c.Publish(t.Context(), "m", hubDraft("/data/3")); err != nil || v != 3 {
+		t.Errorf("Publish = v%d, %v; want v3", v, err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 // CatalogPins are the snapshots of jobs in a bucket: objects .artifactfs/snapshots/
 // ID/NAME@ALIAS that hold vN, as Pins keeps files. A pin is created only if there is
 // none, so that one of any number of makers wins. A bucket has no users: a snapshot is
-// given to callers of its user, and to root, and all others are refused here.
+// given to callers of its user, and to root, and all others are refused here. A store
+// of commits, of which there are few an hour, is no place for pins.
 type CatalogPins struct{ c *Catalog }
 
 // Pins returns the snapshots kept in the store.
@@ -23,8 +24,11 @@ func (c *Catalog) Pins() *CatalogPins { return &CatalogPins{c} }
 
 func (p *CatalogPins) String() string { return p.c.String() + "/" + ownDir + "/snapshots" }
 
-// mine refuses another user's snapshot.
+// mine refuses another user's snapshot, and all where each pin would be a commit.
 func (p *CatalogPins) mine(ctx context.Context, id string) error {
+	if p.c.b.Commits() {
+		return fmt.Errorf("snapshot %s: every pin in %s would be a commit: %w", id, p.c, errors.ErrUnsupported)
+	}
 	uid, err := pinUID(id)
 	if err != nil {
 		return err
@@ -179,6 +183,9 @@ func (p *CatalogPins) Pins(ctx context.Context, id string) ([]*Pin, error) {
 
 // Snapshots returns the ids of the snapshots that the caller may read, sorted.
 func (p *CatalogPins) Snapshots(ctx context.Context) (ids []string, err error) {
+	if p.c.b.Commits() {
+		return nil, nil
+	}
 	err = p.c.b.List(ctx, ownDir+"/snapshots/", "/", func(e bucket.Entry) error {
 		if id := path.Base(e.Key); e.Dir && p.mine(ctx, id) == nil {
 			ids = append(ids, id)

@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/blob"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 // Bucket is a prefix of a bucket; keys are below it. It is safe for concurrent use.
@@ -24,6 +25,7 @@ type Bucket struct {
 	blob *blob.Bucket
 	rule conditions
 	wait *atomic.Int64 // the deadline, a time.Duration; views share it
+	then bool          // it is a view, which does not change
 	mu   sync.Mutex    // held by Replace where the store compares nothing itself
 }
 
@@ -86,7 +88,14 @@ const pageSize = 1000
 // as the delimiter only what lies directly there, else everything. It makes one
 // request for each thousand. A prefix of which there is nothing is no error.
 func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Entry) error) error {
-	o := &blob.ListOptions{Prefix: prefix, Delimiter: delimiter}
+	if b.Commits() && !b.then {
+		v, err := b.View(ctx)
+		if err != nil {
+			return err
+		}
+		b = v.Bucket
+	}
+	o := &blob.ListOptions{Prefix: prefix, Delimiter: delimiter, BeforeList: b.rule.list}
 	for token := blob.FirstPageToken; token != nil; {
 		page, next, err := b.page(ctx, token, o)
 		if err != nil {
@@ -106,13 +115,17 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 }
 
 func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([]*blob.ListObject, []byte, error) {
-	ctx, cancel := b.bounded(ctx)
-	defer cancel()
-	page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
-	if err != nil {
-		err = b.failed(ctx, "list", o.Prefix, err, true)
+	for {
+		ctx, cancel := b.bounded(ctx)
+		page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
+		if err != nil && !errors.Is(err, hfblob.ErrMore) {
+			err = b.failed(ctx, "list", o.Prefix, err, true)
+		}
+		cancel()
+		if !errors.Is(err, hfblob.ErrMore) {
+			return page, next, err
+		}
 	}
-	return page, next, err
 }
 
 // Read returns an object of at most max bytes, and the tag of its content, which it

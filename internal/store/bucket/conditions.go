@@ -22,6 +22,7 @@ type conditions struct {
 	attr  func(a *blob.Attributes) string                    // the same of what is looked at; nil: the ETag
 	read  func(tag string) func(asFunc func(any) bool) error // for BeforeRead
 	write func(tag string) func(asFunc func(any) bool) error // for BeforeWrite; nil: Replace compares
+	list  func(asFunc func(any) bool) error                  // for BeforeList; nil: nothing is to be said
 }
 
 var errNoCondition = errors.New("the client has no place for the condition")
@@ -146,6 +147,14 @@ func azureMatch(tag string) *azure.AccessConditions {
 }
 
 var hfConditions = conditions{
+	list: func(as func(any) bool) error {
+		var o *hfblob.ListOptions
+		if err := must(as(&o)); err != nil {
+			return err
+		}
+		o.Pages = 16 // for each deadline
+		return nil
+	},
 	tag: func(r *blob.Reader) string {
 		var e hfblob.Entry
 		r.As(&e)

@@ -57,6 +57,9 @@ func Parse(s string) (URI, error) {
 	}
 	if u.Scheme == "azblob" {
 		u.account()
+		if u.Bucket == "" {
+			return URI{}, fmt.Errorf("%q has no container: %w", s, fs.ErrInvalid)
+		}
 	}
 	return u, nil
 }

@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s is shown as %s, want %s", c.in, got, c.text)
 		}
 	}
-	for _, in := range []string{"", "/lustre", "s3:/b", "s3://", "s3:///p", "ftp://b/p", "s3://b/a//c", "s3://b/../c", "s3://b/a\x00", "s3://b/p?%zz", "hf://gpt2", "hf://dataset/a/b"} {
+	for _, in := range []string{"", "/lustre", "s3:/b", "s3://", "s3:///p", "ftp://b/p", "s3://b/a//c", "s3://b/../c", "s3://b/a\x00", "s3://b/p?%zz", "abfs://@0", "hf://gpt2", "hf://dataset/a/b"} {
 		if u, err := Parse(in); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("%q: %+v, %v; want ErrInvalid", in, u, err)
 		}

@@ -27,6 +27,8 @@ func (b *Bucket) View(ctx context.Context) (*View, error) {
 	if !b.Commits() {
 		return nil, errors.ErrUnsupported
 	}
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
 	v := &View{at: b}
 	if !b.blob.As(&v.repo) {
 		return nil, errNoCondition
@@ -39,7 +41,7 @@ func (b *Bucket) View(ctx context.Context) (*View, error) {
 	if b.uri.Prefix != "" {
 		then = blob.PrefixedBucket(then, b.uri.Prefix)
 	}
-	v.Bucket = &Bucket{uri: b.uri, blob: then, rule: b.rule, wait: b.wait}
+	v.Bucket = &Bucket{uri: b.uri, blob: then, rule: b.rule, wait: b.wait, then: true}
 	return v, nil
 }
 
@@ -58,6 +60,8 @@ func (v *View) Commit(ctx context.Context, message string, files map[string][]by
 		list = append(list, hfblob.Bytes(v.at.uri.Prefix+key, data))
 	}
 	slices.SortFunc(list, func(a, b hfblob.File) int { return strings.Compare(a.Key, b.Key) })
+	ctx, cancel := v.at.bounded(ctx)
+	defer cancel()
 	_, err := v.repo.Commit(ctx, v.head.SHA, message, list)
 	if errors.Is(err, hfblob.ErrStale) {
 		return fmt.Errorf("%s: %w", v.at, ErrChanged)

@@ -35,8 +35,6 @@ func OpenBucket(uri URI, o *Options) (*blob.Bucket, error) {
 // Bucket returns the whole repository as a bucket.
 func (r *Repo) Bucket() *blob.Bucket { return blob.NewBucket(&bucket{r}) }
 
-func none(any) bool { return false }
-
 // As gives a **Repo.
 func (b *bucket) As(i any) bool {
 	p, ok := i.(**Repo)

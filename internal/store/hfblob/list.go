@@ -19,11 +19,27 @@ type token struct {
 
 const pageSize = 1000
 
+// ListOptions are what BeforeList can set, by As(**ListOptions).
+type ListOptions struct {
+	// Pages is how many pages of the Hub's are fetched before the listing fails with
+	// ErrMore, for who bounds each of his calls. The Hub's are not sorted, so that all
+	// of them are needed for the first of gocloud's. 0: as many as there are.
+	Pages int
+}
+
 // ListPaged lists in one directory where the delimiter is a slash, and else all files
 // below the prefix's directory. The time of each is that of the commit.
 func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	options := &ListOptions{}
 	if o.BeforeList != nil {
-		if err := o.BeforeList(none); err != nil {
+		err := o.BeforeList(func(i any) bool {
+			p, ok := i.(**ListOptions)
+			if ok {
+				*p = options
+			}
+			return ok
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -33,7 +49,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 		return nil, err
 	}
 	dir, _ := cutLast(toPath(o.Prefix + "x")) // x: a prefix need not end where a name does
-	l, err := b.repo.tree(ctx, h, dir, o.Delimiter != "/")
+	l, err := b.repo.tree(ctx, h, dir, o.Delimiter != "/", options.Pages)
 	if err != nil {
 		return nil, err
 	}

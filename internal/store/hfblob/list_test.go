@@ -1,6 +1,7 @@
 package hfblob
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -90,5 +91,41 @@ func TestRevisions(t *testing.T) {
 	then.uri.Rev = first
 	if err := then.Bucket().WriteAll(t.Context(), "h", []byte("h"), nil); err == nil {
 		t.Error("a commit could be written to")
+	}
+}
+
+// A listing of many pages is fetched in parts by who bounds his calls, and goes on from
+// where an error came.
+func TestListInParts(t *testing.T) {
+	hub, r := newHub(t, &hfhubtest.Options{PageSize: 10})
+	files := map[string]string{}
+	for i := range 95 {
+		files[fmt.Sprintf("d/%02d", i)] = "x"
+	}
+	hub.Commit("models", "org/m", "main", "many", files)
+	h, err := r.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Requests()
+	part := 0
+	for {
+		l, err := r.tree(t.Context(), h, "d", false, 4)
+		if err == nil {
+			if len(l) != 95 || l[0].key != "d/00" || l[94].key != "d/94" {
+				t.Errorf("the list has %d names, from %s", len(l), l[0].key)
+			}
+			break
+		}
+		if part++; !errors.Is(err, ErrMore) && part != 2 {
+			t.Fatalf("part %d: %v", part, err)
+		}
+		hub.Mend()
+		if part == 1 {
+			hub.Fail(hfhubtest.Fault{Path: "/tree/", Status: 403})
+		}
+	}
+	if n := count(hub, "/tree/"); part != 3 || n != 11 {
+		t.Errorf("%d parts and %d requests, want 3 and 11", part, n)
 	}
 }
