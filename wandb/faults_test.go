@@ -202,7 +202,7 @@ func TestManifestFaults(t *testing.T) {
 	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": nil}})
-	for name, fault := range map[string]wandbtest.Fault{"cut": {Cut: 20}, "500": {Status: 500}, "403": {Status: 403}, "dropped": {Drop: true}} {
+	for name, fault := range map[string]wandbtest.Fault{"cut": {Cut: 20}, "500": {Status: 500}, "403": {Status: 403}, "dropped": {Drop: true}, "hangs": {Hang: true}} {
 		s := open(t, srv, nil)
 		srv.Fail("GET", fault)
 		if _, err := s.Files(ctx(t), "m", 0); err != nil {

@@ -117,7 +117,14 @@ func (s *Source) tryManifest(ctx context.Context, id string) (*index, error) {
 	case r.Artifact == nil || r.Artifact.State != gql.ArtifactStateCommitted || r.Artifact.CurrentManifest == nil:
 		return nil, fmt.Errorf("a version's manifest is gone from W&B at %s: %w", s.c, fs.ErrNotExist)
 	}
+	ctx, silent := context.WithCancelCause(ctx)
+	defer silent(nil)
+	timer := time.AfterFunc(stall, func() { silent(context.DeadlineExceeded) })
+	defer timer.Stop()
 	res, err := s.c.fetch(ctx, s.c.files, r.Artifact.CurrentManifest.File.DirectUrl, nil)
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		err = &cutError{s.c.fail(TimedOut, "manifest", "no answer within %v", stall)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +136,13 @@ func (s *Source) tryManifest(ctx context.Context, id string) (*index, error) {
 		}
 		return nil, e
 	}
-	body := &watched{r: res.Body}
+	body := &watched{r: res.Body, timer: timer}
 	x, err := readIndex(body, s.opt.Dir)
 	if body.err != nil {
 		_, words := networkError(body.err)
+		if context.Cause(ctx) == context.DeadlineExceeded {
+			words = "it stopped coming"
+		}
 		return nil, &cutError{s.c.fail(Unreachable, "manifest", "%s", words)}
 	}
 	if err != nil {
@@ -141,14 +151,17 @@ func (s *Source) tryManifest(ctx context.Context, id string) (*index, error) {
 	return x, nil
 }
 
-// watched is a reader that remembers what broke it.
+// watched is a reader that is broken when it is silent, and remembers what broke it.
 type watched struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	timer *time.Timer
+	err   error
 }
 
 func (w *watched) Read(b []byte) (int, error) {
+	w.timer.Reset(stall)
 	n, err := w.r.Read(b)
+	w.timer.Stop()
 	if err != nil && err != io.EOF {
 		w.err = err
 	}
