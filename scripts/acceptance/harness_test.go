@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
 var (
@@ -106,6 +108,7 @@ type site struct {
 	Parent string
 	Mnt    string // the artifacts tree
 	Run    string // the run directory, if the test wants one of its own
+	WandB  *wandbtest.Server
 }
 
 type siteOptions struct {
@@ -113,6 +116,7 @@ type siteOptions struct {
 	Keys  []string // further lines of [artifactfs]
 	Quiet bool     // no mount yet
 	Alone bool     // with a run directory of its own, to see what is left there
+	WandB *wandbtest.Server
 }
 
 func newSite(t *testing.T, o siteOptions) *site {
@@ -123,7 +127,7 @@ func newSite(t *testing.T, o siteOptions) *site {
 		t.Fatal(err)
 	}
 	s := &site{
-		t: t, Lane: o.Lane, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts",
+		t: t, Lane: o.Lane, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts", WandB: o.WandB,
 	}
 	if o.Alone {
 		s.Run = base + "/run"
@@ -139,8 +143,8 @@ func newSite(t *testing.T, o siteOptions) *site {
 	if o.Lane == "" {
 		o.Lane = "auto"
 	}
-	config := fmt.Sprintf("[artifacts]\nwandb = false\n[artifacts.manifest]\nroot = %q\n[artifactfs]\ndata = %q\ndata_roots = [%q]\n%s\n",
-		s.Root, o.Lane, s.Data, strings.Join(o.Keys, "\n"))
+	config := fmt.Sprintf("[artifacts]\nwandb = %t\n[artifacts.manifest]\nroot = %q\n[artifactfs]\ndata = %q\ndata_roots = [%q]\n%s\n",
+		o.WandB != nil, s.Root, o.Lane, s.Data, strings.Join(o.Keys, "\n"))
 	writeFile(t, base+"/env.toml", config)
 	if !o.Quiet {
 		s.mount()
@@ -164,6 +168,9 @@ func (s *site) env() []string {
 	}
 	if s.Run != "" {
 		env = append(env, "ARTIFACTFS_RUN_DIR="+s.Run)
+	}
+	if s.WandB != nil {
+		env = append(append(env, s.WandB.Environ()...), "WANDB_ENTITY=team")
 	}
 	return env
 }

@@ -22,11 +22,10 @@ const (
 	triesAtOnce = 2
 )
 
-// pace is how long to wait after so many tries: two seconds at first, ten minutes in
-// the end, and not all at once after the server comes back.
+// pace is how long to wait after so many tries: two seconds at first, a minute in the
+// end, and not all at once after the server comes back.
 func pace(tries int) time.Duration {
-	d := 2 * time.Second << min(max(tries-1, 0), 9)
-	d = min(d, 10*time.Minute)
+	d := min(2*time.Second<<min(max(tries-1, 0), 9), time.Minute)
 	return d - time.Duration(rand.Int64N(int64(d)/4))
 }
 
