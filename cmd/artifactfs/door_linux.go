@@ -173,8 +173,12 @@ func ourUsers(m *mountinfo.Info) bool {
 // stands here, or does not tell.
 func statusElsewhere(dir, here string) (*statusDoc, error) {
 	var d statusDoc
+	patience := 10 * time.Second
+	if onHost() { // paths are known without it
+		patience = comesBack
+	}
 	for end := time.Now().Add(comesBack); ; {
-		err := askStatus(dir, &d)
+		err := askStatusFor(patience, dir, &d)
 		if err != nil && !errors.Is(err, errNoAnswer) && time.Now().Before(end) {
 			time.Sleep(50 * time.Millisecond)
 			continue

@@ -125,8 +125,10 @@ func gatherStatus(dir string) *statusDoc {
 
 // askStatus reads the status from inside the mount, and gives up on one that
 // takes longer than anybody waits.
-func askStatus(dir string, d *statusDoc) error {
-	b, err := ask(filepath.Join(dir, ".artifactfs", "status"), 10*time.Second, "--read")
+func askStatus(dir string, d *statusDoc) error { return askStatusFor(10*time.Second, dir, d) }
+
+func askStatusFor(wait time.Duration, dir string, d *statusDoc) error {
+	b, err := ask(filepath.Join(dir, ".artifactfs", "status"), wait, "--read")
 	if err == nil {
 		err = json.Unmarshal(b, d)
 	}
