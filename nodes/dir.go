@@ -153,6 +153,9 @@ const maxPlus = 4096
 // each of 2,000 versions that a listing has just found cost a writer seconds.
 // An error here only leaves the attributes out.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if i := h.next - 1; i >= 0 && i < len(h.list) && h.list[i].Late {
+		return nil, syscall.ENODATA
+	}
 	l, ok := h.n.dir().(resolver.Lister)
 	if i := h.next - 1; !ok || i < 0 || i >= len(h.list) || h.list[i].Name != name {
 		return h.n.Lookup(ctx, name, out)

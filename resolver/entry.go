@@ -24,6 +24,7 @@ type DirEntry struct {
 	Name string
 	Mode uint32 // the S_IFMT bits
 	Key  string // as Entry.Key
+	Late bool   // its attributes take asking somebody far away, and are left out
 }
 
 // Node is what an entry is: exactly one of Dir, Link, Text, Data, Stored and Control.

@@ -60,7 +60,9 @@ func (d *storedDir) key(path string) string {
 }
 
 func (d *storedDir) Stat(ctx context.Context) (Entry, error) {
-	f, err := d.files.Stat(ctx, d.path)
+	in, cancel := context.WithTimeout(ctx, d.t.data.Deadline())
+	defer cancel()
+	f, err := d.files.Stat(in, d.path)
 	if err == nil && !f.Dir {
 		err = fmt.Errorf("%s of %s is no longer a directory: %w", d.path, d.v, syscall.ESTALE)
 	}
@@ -119,7 +121,9 @@ func (d *storedDir) Lookup(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	full := path.Join(d.path, name)
-	f, err := d.files.Stat(ctx, full)
+	in, cancel := context.WithTimeout(ctx, d.t.data.Deadline())
+	defer cancel()
+	f, err := d.files.Stat(in, full)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -148,7 +152,9 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	if err := d.Access(ctx, 4); err != nil {
 		return nil, err
 	}
-	all, err := d.files.ReadDir(ctx, d.path)
+	in, cancel := context.WithTimeout(ctx, d.t.data.Deadline())
+	defer cancel()
+	all, err := d.files.ReadDir(in, d.path)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +163,7 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		if checkComponent(f.Name) != nil {
 			continue
 		}
-		e := DirEntry{Name: f.Name, Mode: syscall.S_IFREG, Key: d.key(path.Join(d.path, f.Name))}
+		e := DirEntry{Name: f.Name, Mode: syscall.S_IFREG, Key: d.key(path.Join(d.path, f.Name)), Late: !f.Dir && f.Local == "" && f.Size < 0}
 		switch {
 		case f.Dir:
 			e.Mode = syscall.S_IFDIR

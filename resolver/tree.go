@@ -102,6 +102,7 @@ func New(src Source, o *Options) *Tree {
 	t.shown, _ = lru.New[string, *Version](shownVersions)
 	t.files, _ = lru.New[string, string](shownVersions)
 	if u, ok := src.(*Union); ok {
+		u.wait = t.data.Deadline
 		if u.manifest != nil {
 			t.manifest = t.newSide(u.manifest, manifest.ByManifest)
 		}

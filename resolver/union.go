@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -28,6 +29,7 @@ type Union struct {
 	manifest, wandb Source // one may be nil
 	book            Book   // of the store; nil if it keeps none
 	set             manifest.Numbering
+	wait            func() time.Duration // how long W&B is waited for
 
 	mu   sync.Mutex // guards what follows
 	by   manifest.Numbering
@@ -56,10 +58,10 @@ var (
 // NewUnion returns a manifest store and W&B as one. Either may be nil. by is the
 // setting that says whose numbers the tree has; "" leaves it to what the store has
 // recorded, else to W&B where that is on.
-func NewUnion(store, wandb Source, by manifest.Numbering) (*Union, error) {
-	u := &Union{manifest: store, wandb: wandb, set: by}
-	u.book, _ = store.(Book)
-	if store == nil && by == manifest.ByManifest {
+func NewUnion(m, w Source, by manifest.Numbering) (*Union, error) {
+	u := &Union{manifest: m, wandb: w, set: by, wait: func() time.Duration { return store.DefaultDeadline }}
+	u.book, _ = m.(Book)
+	if m == nil && by == manifest.ByManifest {
 		return nil, fmt.Errorf("numbering = %q, and no manifest store is on: set artifacts.manifest.root too, or numbering = %q: %w", by, manifest.ByWandB, fs.ErrInvalid)
 	}
 	return u, nil
@@ -206,6 +208,8 @@ func (u *Union) Names(ctx context.Context, prefix string) ([]string, error) {
 // namesOfWandB are those of the configured project, which do not nest.
 func (u *Union) namesOfWandB(ctx context.Context, prefix string) ([]string, error) {
 	if prefix == "" {
+		ctx, cancel := context.WithTimeout(ctx, u.wait())
+		defer cancel()
 		return u.wandb.Names(ctx, "")
 	}
 	_, err := u.ofWandB(ctx, prefix)

@@ -21,6 +21,8 @@ func (u *Union) ofWandB(ctx context.Context, name string) (*manifest.Listing, er
 	if u.wandb == nil {
 		return nil, errOff
 	}
+	ctx, cancel := context.WithTimeout(ctx, u.wait())
+	defer cancel()
 	l, err := u.wandb.Versions(ctx, name)
 	if err != nil && !absent(err) && u.manifest != nil {
 		err = unanswered(err)
@@ -150,14 +152,14 @@ func (u *Union) Manifest(ctx context.Context, name string, n int) (*manifest.Rec
 		_, err := u.ofWandB(ctx, name)
 		return nil, err
 	case u.manifest == nil:
-		return u.wandb.Manifest(ctx, name, n)
+		return u.recordOfWandB(ctx, name, n)
 	case by == manifest.ByManifest || strings.Contains(name, "/"):
 		return u.manifest.Manifest(ctx, name, n)
 	}
 	why := errOff
 	if u.wandb != nil {
 		var r *manifest.Record
-		if r, why = u.wandb.Manifest(ctx, name, n); why == nil || absent(why) {
+		if r, why = u.recordOfWandB(ctx, name, n); why == nil || absent(why) {
 			return r, why
 		}
 	}
@@ -174,6 +176,12 @@ func (u *Union) Manifest(ctx context.Context, name string, n int) (*manifest.Rec
 		}
 	}
 	return nil, unanswered(fmt.Errorf("%s:%v is a number of W&B's, and the manifest store does not know which of its versions that is: %w", name, manifest.Version(n), why))
+}
+
+func (u *Union) recordOfWandB(ctx context.Context, name string, n int) (*manifest.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.wait())
+	defer cancel()
+	return u.wandb.Manifest(ctx, name, n)
 }
 
 // known returns the version of the store that W&B calls n; fs.ErrNotExist if that is

@@ -21,7 +21,7 @@ func (a *app) completeRef(c *cobra.Command, args []string, typed string) ([]stri
 	quiet := *a
 	quiet.err = io.Discard
 	k, _, err := quiet.open(nil)
-	if err != nil || k.dir == nil {
+	if err != nil || k.src == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -33,7 +33,7 @@ func (a *app) completeRef(c *cobra.Command, args []string, typed string) ([]stri
 	if i := strings.LastIndexByte(typed, '/'); i >= 0 {
 		dir, base = typed[:i], typed[i+1:]
 	}
-	names, _ := k.dir.Names(ctx, dir)
+	names, _ := k.src.Names(ctx, dir)
 	var out []string
 	for _, n := range names {
 		if strings.HasPrefix(n, base) && manifest.CheckName(n) == nil {
@@ -44,7 +44,7 @@ func (a *app) completeRef(c *cobra.Command, args []string, typed string) ([]stri
 }
 
 func (k *core) completeVersion(ctx context.Context, name, version string) []string {
-	l, err := k.dir.Versions(ctx, name)
+	l, err := k.src.Versions(ctx, name)
 	if err != nil {
 		return nil
 	}

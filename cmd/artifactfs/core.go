@@ -22,13 +22,15 @@ import (
 // core is the namespace that a configuration asks for: the same for the daemon
 // and for commands that need no mount.
 type core struct {
-	cfg  *config.Config
-	tree *resolver.Tree
-	dir  *manifest.Dir // nil if tracking is disabled
-	pins []*manifest.Pins
-	data *store.Local
-	root *store.Local   // what dir is reached through
-	push *outbox.Outbox // what logs to W&B; nil if that is off
+	cfg   *config.Config
+	tree  *resolver.Tree
+	src   *resolver.Union // what tree shows; nil if tracking is disabled
+	dir   *manifest.Dir   // nil without a manifest store
+	wandb *wandbSource    // nil if W&B is off
+	pins  []*manifest.Pins
+	data  *store.Local
+	root  *store.Local   // what dir is reached through
+	push  *outbox.Outbox // what logs to W&B; nil if that is off
 }
 
 // coreOptions are what only the daemon sets.
@@ -75,28 +77,27 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	}
 	// The store is not data: data_roots do not confine it.
 	c.root = local(nil)
-	dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: c.root, TTL: cfg.TTL, Log: o.Log})
-	if err != nil {
+	if err := c.openStores(o.Log); err != nil {
 		return nil, err
 	}
-	c.dir = dir
 	if cfg.Snapshot != "off" {
 		opts.Job = o.Job
 	}
 	c.pins = c.openPins(o)
+	var err error
 	for _, p := range c.pins {
 		opts.Pins = append(opts.Pins, p)
 	}
 	if o.NodePins != "" && opts.Job != nil {
 		opts.Pins = append(opts.Pins, openNodePins(o.NodePins, cfg.Root, o.Job, o.Log))
 	}
-	if c.push, err = openOutbox(cfg, dir, c.data, o.Log); err != nil {
+	if c.push, err = openOutbox(cfg, c.dir, c.data, o.Log); err != nil {
 		return nil, err
 	}
 	if c.push != nil {
 		opts.Pusher = c.push
 	}
-	c.tree = resolver.New(dir, opts)
+	c.tree = resolver.New(c.src, opts)
 	return c, nil
 }
 
@@ -121,6 +122,9 @@ func (c *core) configText() []byte {
 	}
 	if c.cfg.Umask != nil {
 		own["umask"] = fmt.Sprintf("%03o", *c.cfg.Umask)
+	}
+	if c.cfg.Numbering != "" {
+		own["numbering"] = c.cfg.Numbering
 	}
 	if c.cfg.Snapshot != "" {
 		own["snapshot"] = c.cfg.Snapshot
@@ -149,17 +153,7 @@ func (c *core) configText() []byte {
 func (c *core) status(context.Context) *statusDoc {
 	doc := &statusDoc{
 		Build: thisBuild().Version, WandB: wandbState(c.cfg), Disabled: c.cfg.Disabled, DataRoots: c.cfg.DataRoots,
-		Warnings: c.cfg.Warnings, Versions: []*versionStatus{}, Stores: []storeStatus{},
-	}
-	if c.dir != nil {
-		s := storeStatus{Store: "manifest", Root: c.cfg.Root, State: "ok", Embedded: c.cfg.Embedded}
-		if dev, ino, ok := c.dir.ID(); ok {
-			s.ID = dirID(dev, ino)
-		}
-		if since, cause := c.dir.Degraded(); cause != nil {
-			s.State, s.Since, s.Cause = "degraded", since, cause.Error()
-		}
-		doc.Stores = append(doc.Stores, s)
+		Warnings: c.cfg.Warnings, Versions: []*versionStatus{}, Stores: c.storeStates(),
 	}
 	for _, m := range c.tree.Missing() {
 		doc.version(m.Name, m.Version).Missing = m.Path
@@ -171,13 +165,13 @@ func (c *core) status(context.Context) *statusDoc {
 // paths are not to be learnt here either. Those that cannot be asked about in time
 // are among them.
 func (c *core) hide(ctx context.Context, doc *statusDoc) {
-	if c.dir == nil {
+	if c.src == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	doc.Versions = slices.DeleteFunc(doc.Versions, func(v *versionStatus) bool {
-		_, err := c.dir.Manifest(ctx, v.Name, v.Version)
+		_, err := c.src.Manifest(ctx, v.Name, v.Version)
 		return err != nil
 	})
 }
@@ -186,7 +180,7 @@ func (c *core) hide(ctx context.Context, doc *statusDoc) {
 // guessed, a retired version that is still read. A store that does not answer at
 // once is left alone: the status is most wanted then.
 func (c *core) warn(ctx context.Context, doc *statusDoc) {
-	if c.dir == nil {
+	if c.src == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -195,7 +189,7 @@ func (c *core) warn(ctx context.Context, doc *statusDoc) {
 	for _, v := range doc.Versions {
 		l, known := listings[v.Name]
 		if !known && len(listings) < 100 && ctx.Err() == nil {
-			l, _ = c.dir.Versions(ctx, v.Name)
+			l, _ = c.src.Versions(ctx, v.Name)
 			listings[v.Name] = l
 			if l != nil && l.Warning != "" {
 				doc.Warnings = append(doc.Warnings, v.Name+": "+l.Warning)
@@ -203,7 +197,7 @@ func (c *core) warn(ctx context.Context, doc *statusDoc) {
 		}
 		if l != nil && slices.Contains(l.Retired, v.Version) {
 			words := fmt.Sprintf("%s:v%d is retired and in use", v.Name, v.Version)
-			if r, err := c.dir.Retirement(ctx, v.Name, v.Version); err == nil {
+			if r, err := c.src.Retirement(ctx, v.Name, v.Version); err == nil {
 				words += ": " + r.String()
 			}
 			doc.Warnings = append(doc.Warnings, words)

@@ -51,7 +51,7 @@ func newDaemon(s *state, logTo io.Writer) *daemon {
 
 // open opens the tree that is to be mounted.
 func (d *daemon) open(cfg *config.Config) (*core, error) {
-	return openCore(cfg, coreOptions{
+	c, err := openCore(cfg, coreOptions{
 		Log: d.log, Lane: cfg.Data,
 		// A shared mount acts for many users. Another acts for its own user alone.
 		AsCaller: d.s.Options.AllowOther && os.Geteuid() == 0,
@@ -74,6 +74,10 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 			return errors.New("the mount is not there yet")
 		},
 	})
+	if err == nil && reachable(cfg.Root) == nil {
+		err = c.settle(context.Background())
+	}
+	return c, err
 }
 
 // mount mounts a tree, taking over from what is mounted there.
@@ -154,7 +158,7 @@ func (d *daemon) status(ctx context.Context) any {
 		doc.Outbox, _ = c.push.List()
 	}
 	c.warn(ctx, doc)
-	if c.dir != nil {
+	if c.src != nil {
 		c.job(ctx, doc)
 	}
 	return doc

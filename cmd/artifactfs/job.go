@@ -40,7 +40,10 @@ var ownID = sync.OnceValue(func() string {
 // openPins returns where the pins of jobs are kept: in the store, and where that
 // does not take them, below state_root.
 func (c *core) openPins(o coreOptions) []*manifest.Pins {
-	pins := []*manifest.Pins{c.dir.Pins()}
+	var pins []*manifest.Pins
+	if c.dir != nil {
+		pins = append(pins, c.dir.Pins())
+	}
 	if c.cfg.StateRoot == "" {
 		return pins
 	}

@@ -62,8 +62,8 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 		return a.lsEntries(ctx, k, path, long)
 	}
 	if path != "" {
-		l, err := k.dir.Versions(ctx, path)
-		if err == nil && len(l.Claimed)+len(l.Versions) > 0 {
+		l, err := k.src.Versions(ctx, path)
+		if err == nil && len(l.Claimed)+len(l.Versions)+len(l.Foreign) > 0 {
 			return a.lsVersions(ctx, k, path, k.tree.Frozen(ctx, path, l), long)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

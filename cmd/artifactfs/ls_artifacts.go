@@ -17,15 +17,16 @@ import (
 
 // artifact is one line of ls.
 type artifact struct {
-	Name     string         `json:"name"`
-	Latest   *int           `json:"latest,omitempty"`
-	Versions []int          `json:"versions"`
-	Aliases  map[string]int `json:"aliases,omitempty"`
-	Retired  []int          `json:"retired,omitempty"`
-	Warning  string         `json:"warning,omitempty"`
-	Type     string         `json:"type,omitempty"`
-	Path     string         `json:"path,omitempty"`
-	Created  string         `json:"created_at,omitempty"`
+	Name     string            `json:"name"`
+	Latest   *int              `json:"latest,omitempty"`
+	Versions []int             `json:"versions"`
+	Aliases  map[string]int    `json:"aliases,omitempty"`
+	Foreign  map[string]string `json:"foreign,omitempty"` // aliases of versions that only the other backend numbers
+	Retired  []int             `json:"retired,omitempty"`
+	Warning  string            `json:"warning,omitempty"`
+	Type     string            `json:"type,omitempty"`
+	Path     string            `json:"path,omitempty"`
+	Created  string            `json:"created_at,omitempty"`
 }
 
 // artifacts lists every artifact below prefix, however deep names nest. A listing
@@ -69,13 +70,13 @@ func (k *core) artifacts(ctx context.Context, prefix string, records bool, found
 func (k *core) look(ctx context.Context, name string, records bool) (*artifact, []string, error) {
 	var art *artifact
 	if name != "" {
-		l, err := k.dir.Versions(ctx, name)
+		l, err := k.src.Versions(ctx, name)
 		switch {
-		case err == nil && (len(l.Versions) > 0 || len(l.Retired) > 0):
+		case err == nil && len(l.Versions)+len(l.Retired)+len(l.Foreign) > 0:
 			l = k.tree.Frozen(ctx, name, l)
 			art = newArtifact(name, l)
 			if n, ok := l.Alias(manifest.Latest); ok && records {
-				if r, err := k.dir.Manifest(ctx, name, n); err == nil {
+				if r, err := k.src.Manifest(ctx, name, n); err == nil {
 					art.Type, art.Path, art.Created = r.Manifest.Type, r.Manifest.Path, r.Manifest.CreatedAt
 				}
 			}
@@ -83,7 +84,7 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 			return nil, nil, err
 		}
 	}
-	below, err := k.dir.Names(ctx, name)
+	below, err := k.src.Names(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -92,11 +93,27 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 }
 
 func newArtifact(name string, l *manifest.Listing) *artifact {
-	art := &artifact{Name: name, Latest: orNil(l.Latest), Versions: l.Versions, Aliases: l.Aliases, Retired: l.Retired, Warning: l.Warning}
+	art := &artifact{Name: name, Latest: orNil(l.Latest), Versions: l.Versions, Aliases: l.Aliases, Foreign: foreignAliases(l), Retired: l.Retired, Warning: l.Warning}
 	if art.Versions == nil {
 		art.Versions = []int{}
 	}
 	return art
+}
+
+// foreignAliases spells what foreign aliases name: manifest:v3.
+func foreignAliases(l *manifest.Listing) map[string]string {
+	out := map[string]string{}
+	for alias, to := range l.Foreign {
+		out[alias] = to.String()
+	}
+	return out
+}
+
+func (art *artifact) latest() string {
+	if art.Latest == nil {
+		return art.Foreign[manifest.Latest]
+	}
+	return vN(*art.Latest)
 }
 
 func (a *app) lsArtifacts(arts []artifact, long bool) error {
@@ -115,7 +132,7 @@ func (a *app) lsArtifacts(arts []artifact, long bool) error {
 	case long:
 		var rows [][]string
 		for _, art := range arts {
-			rows = append(rows, []string{art.Name, maybeVN(art.Latest), fmt.Sprint(len(art.Versions)), art.Type, art.Created, art.Path})
+			rows = append(rows, []string{art.Name, art.latest(), fmt.Sprint(len(art.Versions)), art.Type, art.Created, art.Path})
 		}
 		grid(a.out, []string{"name", "latest", "versions", "type", "created", "path"}, rows)
 	case onTerminal(a.out):
@@ -149,8 +166,8 @@ func (a *app) lsTree(arts []artifact) {
 		}
 		open = dirs
 		text := clean(parts[len(parts)-1])
-		if art.Latest != nil {
-			text += "  " + vN(*art.Latest)
+		if v := art.latest(); v != "" {
+			text += "  " + v
 		}
 		l.AppendItem(text)
 	}

@@ -16,6 +16,7 @@ import (
 type versionLine struct {
 	Name     string   `json:"name"`
 	Version  int      `json:"version"`
+	In       string   `json:"in,omitempty"` // the backend whose number it is, if that is not the tree's
 	Aliases  []string `json:"aliases,omitempty"`
 	Retired  bool     `json:"retired,omitempty"`
 	Type     string   `json:"type,omitempty"`
@@ -32,7 +33,7 @@ func (a *app) lsVersions(ctx context.Context, k *core, name string, l *manifest.
 			continue
 		}
 		if long || a.json {
-			r, err := k.dir.Manifest(ctx, name, n)
+			r, err := k.src.Manifest(ctx, name, n)
 			if err != nil {
 				fmt.Fprintf(a.err, "artifactfs: %s: %s\n", clean(name), oneLine(err))
 			} else {
@@ -42,13 +43,19 @@ func (a *app) lsVersions(ctx context.Context, k *core, name string, l *manifest.
 		lines = append(lines, v)
 	}
 	slices.SortFunc(lines, func(a, b versionLine) int { return cmp.Compare(a.Version, b.Version) })
+	var foreign []versionLine
+	for alias, to := range l.Foreign {
+		foreign = append(foreign, versionLine{Name: name, Version: to.Version, In: string(to.In), Aliases: []string{alias}})
+	}
+	slices.SortFunc(foreign, func(a, b versionLine) int { return cmp.Compare(a.Aliases[0], b.Aliases[0]) })
+	lines = append(lines, foreign...)
 	if a.json {
 		return a.printJSON(lines)
 	}
 	if l.Warning != "" {
 		fmt.Fprintf(a.err, "artifactfs: %s: %s\n", clean(name), clean(l.Warning))
 	}
-	below, err := k.dir.Names(ctx, name)
+	below, err := k.src.Names(ctx, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -82,7 +89,7 @@ func (a *app) printVersions(lines []versionLine, below []string, long bool) {
 		if v.Retired {
 			notes = append(notes, "retired")
 		}
-		row := []string{manifest.Version(v.Version).String(), strings.Join(notes, ",")}
+		row := []string{manifest.Target{Version: v.Version, In: manifest.Numbering(v.In)}.String(), strings.Join(notes, ",")}
 		if long {
 			row = append(row, v.Type, v.Created, v.Producer, v.Path)
 		}

@@ -105,9 +105,6 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 	if err != nil {
 		return err
 	}
-	if err := a.sayWandB(cfg); err != nil {
-		return err
-	}
 	dir, err := canonical(where)
 	if err != nil {
 		return fmt.Errorf("mount %s: %w", where, err)

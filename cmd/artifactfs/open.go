@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,9 +18,6 @@ func (a *app) open(args []string) (*core, []string, error) {
 	plain, dotlist := splitArgs(args)
 	cfg, err := a.configOf(plain, dotlist)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := a.sayWandB(cfg); err != nil {
 		return nil, nil, err
 	}
 	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer, Job: ownJob})
@@ -77,18 +73,6 @@ func configAt(dir string) (*config.Config, error) {
 func (a *app) mountFlag(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&a.at, "mount", "", "the mount at `DIR`, where there are several")
 	_ = c.MarkPersistentFlagDirname("mount")
-}
-
-// sayWandB keeps anybody from taking the manifest's answer for W&B's.
-func (a *app) sayWandB(cfg *config.Config) error {
-	if !cfg.WandB {
-		return nil
-	}
-	if cfg.Root == "" {
-		return errors.New("artifacts.wandb is the only backend that is on, and W&B support is not in this build: set artifacts.manifest.root")
-	}
-	fmt.Fprintln(a.err, "artifactfs: artifacts.wandb is on, but W&B support is not in this build: going on with the manifest store alone")
-	return nil
 }
 
 // mountsOf are the mounts that show the same store.

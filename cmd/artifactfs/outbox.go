@@ -66,7 +66,9 @@ func openOutbox(cfg *config.Config, dir *manifest.Dir, data *store.Local, log *s
 	}
 	if dir != nil {
 		opt.Find = outbox.FindIn(dir)
-		opt.Used = func(ctx context.Context, ref string) (string, error) { return wandbRef(ctx, dir, ref) }
+		opt.Used = func(ctx context.Context, ref string) (string, error) {
+			return wandbRef(ctx, dir, manifest.Numbering(cfg.Numbering), ref)
+		}
 		opt.Done = func(ctx context.Context, p *manifest.Push) error { return noteWandB(ctx, dir, p) }
 	}
 	return outbox.Open(at, opt), nil

@@ -111,9 +111,6 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 	if d.s.Options.AllowOther && len(cfg.DataRoots) == 0 {
 		return nil, old.cfg, errors.New("the mount is shared with every user, and artifactfs.data_roots would no longer say where data may lie")
 	}
-	if cfg.WandB && cfg.Root == "" {
-		return nil, old.cfg, errors.New("artifacts.wandb is the only backend that is on, and W&B support is not in this build")
-	}
 	if cfg.Data != old.cfg.Data {
 		r.Remount = append(r.Remount, fmt.Sprintf("data = %q", cfg.Data))
 		cfg.Data = old.cfg.Data
@@ -168,14 +165,14 @@ func changed(a, b *config.Config) map[string]bool {
 var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
 	"DataRoots": "data_roots", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
-	"Snapshot": "snapshot", "StateRoot": "state_root",
+	"Numbering": "numbering", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root",
 	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
 }
 
 // newTree says whether a change takes another tree: what the kernel keeps of the
 // one that is mounted would be answers of the old store, or carry old owners.
 func newTree(change map[string]bool) bool {
-	for _, key := range []string{"artifacts.manifest.root", "artifacts", "uid", "gid", "umask", "snapshot", "state_root"} {
+	for _, key := range []string{"artifacts.manifest.root", "artifacts.wandb", "artifacts", "wandb", "numbering", "uid", "gid", "umask", "snapshot", "state_root"} {
 		if change[key] {
 			return true
 		}

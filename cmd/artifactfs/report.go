@@ -1,10 +1,6 @@
 package main
 
-import (
-	"strings"
-
-	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
-)
+import "strings"
 
 // report is what mount says of a mount: which stores are on, and how it serves.
 type report struct {
@@ -23,14 +19,6 @@ type mountReport struct {
 	Dir     string `json:"mountpoint"`
 	Already bool   `json:"already_mounted,omitempty"`
 	report
-}
-
-// wandbState says in words what became of artifacts.wandb.
-func wandbState(c *config.Config) string {
-	if c.WandB {
-		return "on, but not in this build"
-	}
-	return "off"
 }
 
 // newReport describes what is to be mounted.

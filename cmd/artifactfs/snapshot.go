@@ -184,7 +184,7 @@ func (a *app) snapshotSet() *cobra.Command {
 // openPinned opens a store that has snapshots.
 func (a *app) openPinned(args []string) (*core, []string, error) {
 	k, plain, err := a.open(args)
-	if err == nil && k.dir == nil {
+	if err == nil && k.src == nil {
 		err = fmt.Errorf("artifact tracking is switched off (%s)", k.cfg.Disabled)
 	}
 	return k, plain, err
@@ -233,7 +233,7 @@ func (k *core) setPin(ctx context.Context, id, name, alias string, to manifest.T
 
 func (k *core) pinStatus(ctx context.Context, p *manifest.Pin) pinStatus {
 	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Where: p.Where}
-	if l, err := k.dir.Versions(ctx, p.Name); err == nil {
+	if l, err := k.src.Versions(ctx, p.Name); err == nil {
 		if n, ok := l.Alias(p.Alias); ok {
 			s.Newest = &n
 		}

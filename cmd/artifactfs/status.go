@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,7 +171,9 @@ func (a *app) printStatus(d *statusDoc) {
 		stores.Fields = append(stores.Fields, field{s.Store, s.Root + " (" + state + ")"})
 	}
 	rest := r.sections()
-	stores.Fields = append(stores.Fields, rest[0].Fields...)
+	if !slices.ContainsFunc(d.Stores, func(s storeStatus) bool { return s.Store == "wandb" }) {
+		stores.Fields = append(stores.Fields, rest[0].Fields...)
+	}
 	warn := section{}
 	for _, f := range d.Refused {
 		warn.Fields = append(warn.Fields, field{"no passthrough", fmt.Sprintf("device %d: %s", f.Dev, f.Why)})

@@ -63,7 +63,7 @@ It exits with 1 if anything is missing, changed, broken or unreachable.`,
 			if err != nil {
 				return err
 			}
-			if k.dir == nil {
+			if k.src == nil {
 				return fmt.Errorf("tracking is fully disabled by %s: there is nothing to verify", k.cfg.Disabled)
 			}
 			if f.watch {
@@ -208,7 +208,7 @@ func (k *core) versionsOf(ctx context.Context, refs []string) ([]oneVersion, err
 		}
 		if strings.HasPrefix(arg, "/") || strings.Contains(strings.TrimPrefix(arg, "art://"), ":") {
 			if n, ok := ref.Number(); ok { // its record may be broken
-				l, err := k.dir.Versions(ctx, ref.Name)
+				l, err := k.src.Versions(ctx, ref.Name)
 				if errors.Is(err, fs.ErrNotExist) {
 					return nil, err
 				}
@@ -244,7 +244,7 @@ func (k *core) versionsBelow(ctx context.Context, name string) ([]oneVersion, er
 	}
 	var out []oneVersion
 	for _, art := range arts {
-		l, err := k.dir.Versions(ctx, art.Name)
+		l, err := k.src.Versions(ctx, art.Name)
 		if err != nil {
 			return nil, err
 		}

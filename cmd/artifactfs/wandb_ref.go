@@ -12,7 +12,7 @@ import (
 
 // wandbRef turns a reference of a record into W&B's: where the manifest store numbers,
 // v3 is a version of its own, and W&B may call that otherwise, or not know it.
-func wandbRef(ctx context.Context, dir *manifest.Dir, text string) (string, error) {
+func wandbRef(ctx context.Context, dir *manifest.Dir, by manifest.Numbering, text string) (string, error) {
 	ref, err := manifest.ParseRef(text)
 	if err != nil {
 		return "", err
@@ -21,7 +21,9 @@ func wandbRef(ctx context.Context, dir *manifest.Dir, text string) (string, erro
 	if !ok || strings.Count(ref.Name, "/") == 2 { // an alias, or ENTITY/PROJECT/NAME
 		return text, nil
 	}
-	by, err := dir.Numbering(ctx)
+	if by == "" {
+		by, err = dir.Numbering(ctx)
+	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && by == manifest.ByWandB {
 		return text, nil
 	}

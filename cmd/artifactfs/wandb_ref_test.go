@@ -24,7 +24,7 @@ func TestWandBRef(t *testing.T) {
 	}
 	check := func(ref, want string) {
 		t.Helper()
-		got, err := wandbRef(ctx, dir, ref)
+		got, err := wandbRef(ctx, dir, "", ref)
 		if want == "" && !errors.Is(err, fs.ErrNotExist) || want != "" && (err != nil || got != want) {
 			t.Errorf("%s is %q (%v), want %q", ref, got, err, want)
 		}

@@ -22,6 +22,7 @@ type Config struct {
 	Data      string        `json:"data"`
 	DataRoots []string      `json:"data_roots,omitempty"`
 	MaxBinds  int           `json:"max_binds,omitempty"` // 0: the default
+	Numbering string        `json:"numbering,omitempty"` // "wandb" or "manifest"; "" is as the store has it
 	Snapshot  string        `json:"snapshot,omitempty"`  // "job" or "off"; "" is job
 	StateRoot string        `json:"state_root,omitempty"`
 	UID       *uint32       `json:"uid,omitempty"`

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os/user"
@@ -25,13 +26,14 @@ var ownKeys = map[string]setter{
 	"uid":        func(c *Config, v any, _ Env) error { return setID(&c.UID, v, lookupUser) },
 	"gid":        func(c *Config, v any, _ Env) error { return setID(&c.GID, v, lookupGroup) },
 	"umask":      setUmask,
+	"numbering":  setNumbering,
 	"snapshot":   setSnapshot,
 	"state_root": setStateRoot,
 	"ttl":        setTTL,
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
 
-	"numbering": nil, "lineage": nil, "writers": nil,
+	"lineage": nil, "writers": nil,
 	"cache_dir": nil, "cache_size": nil,
 }
 
@@ -78,6 +80,17 @@ func setSnapshot(c *Config, v any, _ Env) error {
 		return nil
 	}
 	return fmt.Errorf("%s is neither job nor off", show(v))
+}
+
+func setNumbering(c *Config, v any, _ Env) error {
+	if v != "wandb" && v != "manifest" {
+		return fmt.Errorf("%s is neither wandb nor manifest", show(v))
+	}
+	c.Numbering = v.(string)
+	if v == "manifest" && c.Root == "" && c.Disabled == "" {
+		return errors.New("manifest numbers only where there is a manifest store: set artifacts.manifest.root")
+	}
+	return nil
 }
 
 func setStateRoot(c *Config, v any, env Env) error {
