@@ -16,6 +16,8 @@ type steps struct {
 	s    *site
 	seen []string
 	err  error
+
+	drafts []*manifest.Draft // pushed
 }
 
 func (p *steps) note(what, name string) {
@@ -31,8 +33,9 @@ func (p *steps) Intend(_ context.Context, name string, _ *manifest.Draft) (func(
 	return func() { p.note("drop", name) }, nil
 }
 
-func (p *steps) Push(_ context.Context, name string, version int, _ *manifest.Draft) (*manifest.Push, error) {
+func (p *steps) Push(_ context.Context, name string, version int, d *manifest.Draft) (*manifest.Push, error) {
 	p.note("push", name)
+	p.drafts = append(p.drafts, d)
 	return &manifest.Push{ID: "x", State: manifest.PushQueued}, p.err
 }
 
@@ -65,5 +68,27 @@ func TestIntend(t *testing.T) {
 		if !slices.Equal(p.seen, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.what, p.seen, tt.want)
 		}
+	}
+}
+
+// A request that is answered with an earlier one's version has that one pushed.
+func TestPushOfAnswered(t *testing.T) {
+	p := &steps{}
+	p.s = newSite(t, &Options{Pusher: p})
+	p.s.file("d/x", "x")
+	for range 2 {
+		if n := p.s.log("data", `{"path": "DATA/d", "request_id": "r"}`); n != 1 {
+			t.Fatalf("logged as v%d", n)
+		}
+	}
+	rec, err := p.s.dir.Manifest(ctx, "data", 1)
+	ok(t, err)
+	for i, d := range p.drafts {
+		if string(d.MetadataBytes()) != string(rec.RawMeta) {
+			t.Errorf("push %d: %s\nwant %s", i, d.MetadataBytes(), rec.RawMeta)
+		}
+	}
+	if len(p.drafts) != 2 {
+		t.Errorf("%d pushes", len(p.drafts))
 	}
 }

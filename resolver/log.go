@@ -76,6 +76,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		}
 	}
 	if to.wandb != nil {
+		if to.store != nil {
+			d = to.store.recorded(ctx, name, out.Version, d)
+		}
 		if out.WandB, err = to.wandb.Push(ctx, name, out.Version, d); err != nil && to.store == nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
 		} else if err != nil {

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -82,4 +83,19 @@ func (t *Tree) publish(ctx context.Context, name string, d *manifest.Draft, out 
 		out.Path = rec.Manifest.Path
 	}
 	return nil
+}
+
+// recorded returns the draft that version n was logged from: d, unless an earlier
+// request with its request_id was. W&B is to have what the store has.
+func (t *Tree) recorded(ctx context.Context, name string, n int, d *manifest.Draft) *manifest.Draft {
+	if d.RequestID == "" {
+		return d
+	}
+	rec, err := t.src.Manifest(ctx, name, n)
+	if err != nil || bytes.Equal(rec.RawMeta, d.MetadataBytes()) {
+		return d
+	}
+	was := rec.Draft()
+	was.Aliases, was.RequestID, was.Backends = d.Aliases, d.RequestID, d.Backends
+	return was
 }
