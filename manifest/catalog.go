@@ -47,6 +47,7 @@ type Catalog struct {
 	names    *lru.Cache[string, *nameList]
 	arts     *lru.Cache[string, *cataloged]
 	flights  singleflight.Group
+	views    singleflight.Group
 	requests keyed
 	turns    keyed
 	gens     atomic.Uint64
@@ -55,6 +56,8 @@ type Catalog struct {
 	since time.Time  // of failure, zero while the store answers
 	tried time.Time  // when it failed last
 	cause error
+	held  held
+	moves uint64 // raised by our own changes: what was seen before is old
 }
 
 // NewCatalog returns the store in b, which must outlive it. The store need not

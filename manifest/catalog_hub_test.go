@@ -127,17 +127,38 @@ func TestCatalogHubWriters(t *testing.T) {
 // What each operation asks of the Hub.
 func TestCatalogHubRequests(t *testing.T) {
 	hub, uri := testHub(t, nil)
-	c := manifest.NewCatalog(openBucket(t, uri), &manifest.CatalogOptions{TTL: time.Nanosecond})
+	c, other := manifest.NewCatalog(openBucket(t, uri), &manifest.CatalogOptions{TTL: time.Hour}), manifest.NewCatalog(openBucket(t, uri), nil)
+	log := func(c *manifest.Catalog, name string) func() error {
+		return func() error { _, err := c.Publish(t.Context(), name, hubDraft("/data")); return err }
+	}
+	versions := func(name string, want int) func() error {
+		return func() error {
+			l, err := c.Versions(t.Context(), name)
+			if err == nil && len(l.Versions) != want {
+				err = fmt.Errorf("%s has the versions %v, want %d", name, l.Versions, want)
+			}
+			return err
+		}
+	}
+	names := func() error { _, err := c.Names(t.Context(), ""); return err }
+	wait := func() error { c.SetTTL(time.Nanosecond); return nil } // until a TTL is over
 	for _, step := range []struct {
 		name string
 		do   func() error
 		most int
 	}{
-		{"log", func() error { _, err := c.Publish(t.Context(), "m", hubDraft("/data")); return err }, 5},
-		{"first listing", func() error { _, err := c.Versions(t.Context(), "m"); return err }, 10},
-		{"nothing new", func() error { _, err := c.Versions(t.Context(), "m"); return err }, 1},
-		{"names", func() error { _, err := c.Names(t.Context(), ""); return err }, 2},
-		{"names, nothing new", func() error { _, err := c.Names(t.Context(), ""); return err }, 1},
+		{"log", log(c, "m"), 5},
+		{"log another", log(c, "n"), 5},
+		{"first listing", versions("m", 1), 11},
+		{"of another, at the same commit", versions("n", 1), 10},
+		{"names, at the same commit", names, 1},
+		{"within the TTL", versions("m", 1), 0},
+		{"another node logs", log(other, "n"), 5},
+		{"", wait, 0},
+		{"what has not changed", versions("m", 1), 2},
+		{"what has", versions("n", 2), 11},
+		{"nothing new", versions("n", 2), 1},
+		{"names, nothing new", func() error { return errors.Join(names(), names()) }, 3},
 		{"record that is known", func() error { _, err := c.Manifest(t.Context(), "m", 1); return err }, 0},
 	} {
 		hub.Requests()

@@ -25,7 +25,7 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 		return l.names.list(), nil
 	}
 	err := c.missing()
-	ch := c.flights.DoChan("names\x00"+prefix, func() (any, error) {
+	ch := c.flights.DoChan("\x00names\x00"+prefix, func() (any, error) {
 		return c.listNames(context.WithoutCancel(ctx), prefix)
 	})
 	if err == nil {
@@ -47,13 +47,20 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 }
 
 func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error) {
-	at := time.Now()
+	at, b := time.Now(), c.b
+	if b.Commits() {
+		h, err := c.view(ctx)
+		if err != nil {
+			return nil, err
+		}
+		at, b = h.at, h.view.Bucket
+	}
 	names, any := []string(nil), false
 	below := prefix
 	if below != "" {
 		below += "/"
 	}
-	err := c.b.List(ctx, below, "/", func(e bucket.Entry) error {
+	err := b.List(ctx, below, "/", func(e bucket.Entry) error {
 		any = true
 		n := path.Base(e.Key)
 		if _, _, version := number(n); e.Dir && !version && CheckName(n) == nil && path.Dir(below+"x") == path.Dir(e.Key) {

@@ -39,15 +39,8 @@ type scanning struct {
 func (c *Catalog) scan(ctx context.Context, name string, old *snapshot) (*snapshot, error) {
 	sc := &scanning{c: c, b: c.b, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now(), aliases: make(map[string]int)}}
 	if c.b.Commits() {
-		view, err := c.b.View(ctx)
-		if err = c.judge(err); err != nil {
-			return nil, err
-		}
-		sc.b, sc.s.commit = view.Bucket, view.ID()
-		if old != nil && old.commit == view.ID() {
-			same := *old
-			same.at = sc.s.at
-			return &same, nil
+		if same, err := sc.begin(ctx, old); err != nil || same != nil {
+			return same, err
 		}
 	}
 	return sc.read(ctx, old)

@@ -37,6 +37,7 @@ func (c *Catalog) changed(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a.gen, a.old = c.gens.Add(1), true
+	c.held, c.moves = held{}, c.moves+1
 }
 
 // Versions lists an artifact as it was at most a TTL ago, after this process's own

@@ -26,6 +26,7 @@ type snapshot struct {
 	warnings  []string
 	latest    pointer
 	commit    string // of a store that has such
+	trees     string // git's names of the artifact's directories there
 	partial   bool   // more versions are there than could be read in one go
 }
 

@@ -52,6 +52,30 @@ func (b *Bucket) Commits() bool { return b.uri.Scheme == "hf" }
 // ID is the commit.
 func (v *View) ID() string { return v.head.SHA }
 
+// Trees returns what is the same, of any two commits, only if all that lies in these
+// directories is; "" where the store does not tell.
+func (v *View) Trees(ctx context.Context, keys ...string) (string, error) {
+	ctx, cancel := v.bounded(ctx)
+	defer cancel()
+	full := make([]string, len(keys))
+	for i, k := range keys {
+		full[i] = v.uri.Prefix + k
+	}
+	found, err := v.repo.At(v.head).Look(ctx, full...)
+	if err != nil {
+		return "", v.at.failed(ctx, "look at", keys[0], err, true)
+	}
+	all := ""
+	for _, k := range full {
+		e, ok := found[k]
+		if ok && e.Tag == "" {
+			return "", nil
+		}
+		all += e.Tag + " "
+	}
+	return all, nil
+}
+
 // Commit writes files, all or none, on top of the view: ErrChanged if the store is not
 // what the view shows any more.
 func (v *View) Commit(ctx context.Context, message string, files map[string][]byte) error {

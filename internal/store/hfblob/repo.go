@@ -183,6 +183,26 @@ func (r *Repo) pathsInfo(ctx context.Context, rev string, paths []string, times 
 	return found, nil
 }
 
+// Look looks at objects and directories, by key, in one request for 500. What is not
+// there is not in the answer. A directory's tag is git's name of its tree.
+func (r *Repo) Look(ctx context.Context, keys ...string) (map[string]Entry, error) {
+	paths := make([]string, len(keys))
+	for i, k := range keys {
+		paths[i] = toPath(k)
+	}
+	byPath, err := r.pathsInfo(ctx, r.uri.Rev, paths, false)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]Entry, len(byPath))
+	for i, k := range keys {
+		if e, ok := byPath[paths[i]]; ok {
+			found[k] = e
+		}
+	}
+	return found, nil
+}
+
 // stat looks at one object.
 func (r *Repo) stat(ctx context.Context, key string) (Entry, error) {
 	path := toPath(key)

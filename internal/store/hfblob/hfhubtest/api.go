@@ -1,8 +1,12 @@
 package hfhubtest
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -139,8 +143,8 @@ func entry(p string, f *file, expand bool) map[string]any {
 	return e
 }
 
-func dirEntry(p string) map[string]any {
-	return map[string]any{"type": "directory", "path": p, "oid": gitOID([]byte(p)), "size": 0}
+func dirEntry(p, oid string) map[string]any {
+	return map[string]any{"type": "directory", "path": p, "oid": oid, "size": 0}
 }
 
 func (c *call) tree(rev, dir string) {
@@ -182,26 +186,34 @@ func entries(at *commit, dir string, recursive, expand bool) []map[string]any {
 	if dir != "" {
 		below = dir + "/"
 	}
-	byPath := map[string]map[string]any{}
-	for p, f := range at.files {
+	var all []map[string]any
+	trees := map[string]hash.Hash{}
+	for _, p := range slices.Sorted(maps.Keys(at.files)) {
 		rest, ok := strings.CutPrefix(p, below)
 		if !ok {
 			continue
 		}
+		f := at.files[p]
 		if recursive || !strings.Contains(rest, "/") {
-			byPath[p] = entry(p, f, expand)
+			all = append(all, entry(p, f, expand))
 		}
 		for d := path.Dir(rest); d != "."; d = path.Dir(d) {
-			if recursive || !strings.Contains(d, "/") {
-				byPath[below+d] = dirEntry(below + d)
+			if !recursive && strings.Contains(d, "/") {
+				continue
 			}
+			if trees[d] == nil {
+				trees[d] = sha1.New()
+			}
+			fmt.Fprintln(trees[d], p, f.oid)
 		}
 	}
-	all := []map[string]any{}
-	for _, e := range byPath {
-		all = append(all, e)
+	for d, h := range trees {
+		all = append(all, dirEntry(below+d, hex.EncodeToString(h.Sum(nil))))
 	}
 	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(a["path"].(string), b["path"].(string)) })
+	if all == nil {
+		all = []map[string]any{}
+	}
 	return all
 }
 
@@ -227,18 +239,23 @@ func (c *call) pathsInfo(rev string) {
 	for _, p := range in.Paths {
 		if f := at.files[p]; f != nil {
 			out = append(out, entry(p, f, in.Expand))
-		} else if isDir(at, p) {
-			out = append(out, dirEntry(p))
+		} else if oid := treeOID(at, p); oid != "" {
+			out = append(out, dirEntry(p, oid))
 		}
 	}
 	reply(c.w, http.StatusOK, out)
 }
 
-func isDir(at *commit, dir string) bool {
-	for p := range at.files {
-		if strings.HasPrefix(p, dir+"/") {
-			return true
+// treeOID is a name of all that lies in a directory; "" if there is none.
+func treeOID(at *commit, dir string) string {
+	parent := path.Dir(dir)
+	if parent == "." {
+		parent = ""
+	}
+	for _, e := range entries(at, parent, false, false) {
+		if e["path"] == dir && e["type"] == "directory" {
+			return e["oid"].(string)
 		}
 	}
-	return false
+	return ""
 }
