@@ -2,11 +2,15 @@ package cache
 
 import "slices"
 
+// spare is the part of the disk's limit that is left free: whoever adds up the files
+// does so one after another, and finds room that was given back here and used there.
+const spare = 64
+
 // reserve makes room for n bytes on the disk; false if there is none to be had.
 func (c *Cache) reserve(n int64) bool {
 	for {
 		c.mu.Lock()
-		if c.used+n <= c.limit {
+		if c.used+n <= c.limit-c.limit/spare {
 			c.used += n
 			c.mu.Unlock()
 			return true
