@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"cloud.google.com/go/storage"
@@ -23,6 +24,7 @@ type conditions struct {
 	read  func(tag string) func(asFunc func(any) bool) error // for BeforeRead
 	write func(tag string) func(asFunc func(any) bool) error // for BeforeWrite; nil: Replace compares
 	list  func(asFunc func(any) bool) error                  // for BeforeList; nil: nothing is to be said
+	from  func(r *blob.Reader) int64                         // which byte an answer to a range begins at, -1 if it does not say; nil: the right one
 }
 
 var errNoCondition = errors.New("the client has no place for the condition")
@@ -41,6 +43,13 @@ var s3Conditions = conditions{
 			return ""
 		}
 		return *out.ETag
+	},
+	from: func(r *blob.Reader) int64 {
+		var out s3.GetObjectOutput
+		if !r.As(&out) || out.ContentRange == nil {
+			return -1
+		}
+		return rangeStart(*out.ContentRange)
 	},
 	read: func(tag string) func(func(any) bool) error {
 		return func(as func(any) bool) error {
@@ -78,6 +87,13 @@ var gcsConditions = conditions{
 		}
 		return strconv.FormatInt(in.Attrs.Generation, 10)
 	},
+	from: func(r *blob.Reader) int64 {
+		var in *storage.Reader
+		if !r.As(&in) {
+			return -1
+		}
+		return in.Attrs.StartOffset
+	},
 	attr: func(a *blob.Attributes) string {
 		var o storage.ObjectAttrs
 		if !a.As(&o) {
@@ -111,6 +127,15 @@ func gcsObject(tag string, of func(*storage.ObjectHandle, int64) *storage.Object
 	}
 }
 
+// rangeStart is the first byte that a Content-Range names; -1 if it names none.
+func rangeStart(header string) int64 {
+	var from, to int64
+	if n, err := fmt.Sscanf(header, "bytes %d-%d/", &from, &to); n < 2 || err != nil {
+		return -1
+	}
+	return from
+}
+
 var azureConditions = conditions{
 	tag: func(r *blob.Reader) string {
 		var out azure.DownloadStreamResponse
@@ -118,6 +143,13 @@ var azureConditions = conditions{
 			return ""
 		}
 		return string(*out.ETag)
+	},
+	from: func(r *blob.Reader) int64 {
+		var out azure.DownloadStreamResponse
+		if !r.As(&out) || out.ContentRange == nil {
+			return -1
+		}
+		return rangeStart(*out.ContentRange)
 	},
 	read: func(tag string) func(func(any) bool) error {
 		return func(as func(any) bool) error {

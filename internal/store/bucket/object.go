@@ -60,7 +60,8 @@ func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 	if o.tag != "" && o.b.rule.read != nil {
 		ro.BeforeRead = o.b.rule.read(o.tag)
 	}
-	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, min(n, max(o.Size-off, 0)), ro)
+	n = min(n, max(o.Size-off, 0))
+	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, n, ro)
 	if err != nil {
 		err = o.b.failed(ctx, "read", o.key, err, false)
 		if errors.Is(err, errCondition) || errors.Is(err, fs.ErrNotExist) && o.b.uri.Scheme == "gs" {
@@ -68,10 +69,27 @@ func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 		}
 		return nil, err
 	}
+	if err := o.checkRange(r, off, n); err != nil {
+		r.Close()
+		return nil, err
+	}
 	return &body{r, o, ctx}, nil
 }
 
-// body says of its errors what failed, as every other access does.
+// checkRange is an error where an answer has other bytes than it was asked for: of a
+// server, or something before it, that does not know ranges.
+func (o *Object) checkRange(r *blob.Reader, off, n int64) error {
+	if o.b.rule.from == nil || n == 0 || n == o.Size {
+		return nil
+	}
+	if from := o.b.rule.from(r); from != off {
+		return fmt.Errorf("%s/%s: the store was asked for the bytes from %d and sent those from %d: %w", o.b, o.key, off, max(from, 0), syscall.EIO)
+	}
+	return nil
+}
+
+// body says of its errors what failed, as every other access does. An answer that
+// breaks off is io.ErrUnexpectedEOF as well: the rest may be asked for.
 type body struct {
 	*blob.Reader
 	o   *Object
@@ -81,7 +99,11 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err != nil && err != io.EOF {
+		broke := store.Retryable(err)
 		err = b.o.b.failed(b.ctx, "read", b.o.key, err, false)
+		if broke && b.ctx.Err() == nil {
+			err = fmt.Errorf("%w (%w)", err, io.ErrUnexpectedEOF)
+		}
 	}
 	return n, err
 }

@@ -18,6 +18,9 @@ type Fault struct {
 	Status int   // this status is the answer, and the server is not asked
 	After  bool  // with Reset or Status: the server is asked first, its answer is lost
 	Cut    int64 // so many bytes of the body arrive, then the connection is cut; 0: all
+
+	// Answer changes the status and the headers of what the server answers. May be nil.
+	Answer func(status int, h http.Header) int
 }
 
 // Proxy stands between a client and a store.
@@ -84,6 +87,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reset(w)
 	case f.Status != 0:
 		w.WriteHeader(f.Status)
+	case f.Answer != nil:
+		p.next.ServeHTTP(&changed{w, f.Answer}, r)
 	case f.Cut > 0:
 		p.next.ServeHTTP(&cutter{ResponseWriter: w, left: f.Cut}, r)
 	case !f.After:
@@ -102,6 +107,18 @@ func reset(w http.ResponseWriter) {
 	}
 	c.Close()
 }
+
+// changed has the head of an answer changed.
+type changed struct {
+	http.ResponseWriter
+	how func(int, http.Header) int
+}
+
+func (c *changed) WriteHeader(status int) {
+	c.ResponseWriter.WriteHeader(c.how(status, c.Header()))
+}
+
+func (c *changed) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
 
 // cutter lets so many bytes of a body through.
 type cutter struct {
