@@ -67,22 +67,22 @@ type storeFault struct {
 	want  error // nil: the read succeeds
 }
 
-var anyError = errors.New("any")
+var errAny = errors.New("any")
 
 var faults = map[string]storeFault{
 	"stall":       {fault: buckettest.Fault{Stall: true}, want: os.ErrDeadlineExceeded},
 	"cut":         {fault: buckettest.Fault{Cut: 300_000}},
 	"cut once":    {fault: buckettest.Fault{Cut: 100_000}, times: 1},
 	"reset once":  {fault: buckettest.Fault{Reset: true}, times: 1},
-	"reset":       {fault: buckettest.Fault{Reset: true}, want: anyError},
-	"unavailable": {fault: buckettest.Fault{Status: 503}, want: anyError},
+	"reset":       {fault: buckettest.Fault{Reset: true}, want: errAny},
+	"unavailable": {fault: buckettest.Fault{Status: 503}, want: errAny},
 	"503 once":    {fault: buckettest.Fault{Status: 503}, times: 1},
 	"403":         {fault: buckettest.Fault{Status: 403}, want: fs.ErrPermission},
-	"404":         {fault: buckettest.Fault{Status: 404}, want: anyError},
+	"404":         {fault: buckettest.Fault{Status: 404}, want: errAny},
 	"changed":     {fault: buckettest.Fault{Status: 412}, want: syscall.EIO},
-	"200":         {fault: buckettest.Fault{Answer: whole}, want: anyError},
-	"other range": {fault: buckettest.Fault{Answer: shifted}, want: anyError},
-	"short":       {fault: buckettest.Fault{Answer: shorter}, want: anyError},
+	"200":         {fault: buckettest.Fault{Answer: whole}, want: errAny},
+	"other range": {fault: buckettest.Fault{Answer: shifted}, want: errAny},
+	"short":       {fault: buckettest.Fault{Answer: shorter}, want: errAny},
 }
 
 func whole(status int, h http.Header) int {
@@ -137,7 +137,7 @@ func testFault(t *testing.T, b *bucket.Bucket, proxy *buckettest.Proxy, body []b
 	if !bytes.Equal(p[:k], body[2<<20:2<<20+k]) {
 		t.Error("wrong bytes")
 	}
-	if f.want == nil && err != nil || f.want != nil && (err == nil || f.want != anyError && !errors.Is(err, f.want)) {
+	if f.want == nil && err != nil || f.want != nil && (err == nil || f.want != errAny && !errors.Is(err, f.want)) {
 		t.Errorf("%v, want %v", err, f.want)
 	}
 	got, err := io.ReadAll(io.NewSectionReader(readerAt{file, t}, 0, o.Size))
