@@ -203,7 +203,11 @@ func contentOf(side manifest.Object) *content {
 // loggedContent is what a log's sidecar says of the data, nil where it cannot be
 // told at once. It is no reason for a log to fail.
 func (t *Tree) loggedContent(ctx context.Context, name string, d *manifest.Draft) *content {
-	v := &Version{Name: name, Record: &manifest.Record{Manifest: &d.Manifest}}
+	m, err := manifest.ParseManifest(d.ManifestBytes(1)) // as readers will have it
+	if err != nil {
+		return nil
+	}
+	v := &Version{Name: name, Record: &manifest.Record{Manifest: m}}
 	path, err := localPath(v)
 	if err != nil || t.resolveBase(ctx, v, path) != nil {
 		return nil
