@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
@@ -69,11 +67,8 @@ func cleanAll(words []string) []string {
 
 // byWandB reports whether NAME/vN are W&B's numbers.
 func byWandB(ctx context.Context, k *core) bool {
-	if k.dir == nil {
-		return true
-	}
-	by, err := k.dir.Numbering(ctx)
-	return err == nil && by == manifest.ByWandB || errors.Is(err, fs.ErrNotExist) && k.cfg.WandB
+	by, err := k.src.Numbering(ctx)
+	return err == nil && by == manifest.ByWandB
 }
 
 // pushState is what has become of a push, in words.

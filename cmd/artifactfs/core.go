@@ -84,14 +84,13 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 		opts.Job = o.Job
 	}
 	c.pins = c.openPins(o)
-	var err error
 	for _, p := range c.pins {
 		opts.Pins = append(opts.Pins, p)
 	}
 	if o.NodePins != "" && opts.Job != nil {
 		opts.Pins = append(opts.Pins, openNodePins(o.NodePins, cfg.Root, o.Job, o.Log))
 	}
-	if c.push, err = openOutbox(cfg, c.dir, c.data, o.Log); err != nil {
+	if err := c.openOutbox(o.Log); err != nil {
 		return nil, err
 	}
 	if c.push != nil {

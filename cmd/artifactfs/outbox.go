@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -48,30 +51,62 @@ func outboxDir(root string) (string, error) {
 // wandbVars are the variables of a job that say how to log for it. None is a secret.
 var wandbVars = []string{"WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_TAGS", "NEMO_EXPERIMENT_ID"}
 
-// openOutbox opens the outbox of a configuration; nil if W&B is off.
-func openOutbox(cfg *config.Config, dir *manifest.Dir, data *store.Local, log *slog.Logger) (*outbox.Outbox, error) {
-	if !cfg.WandB || cfg.Disabled != "" {
-		return nil, nil
+// openOutbox opens the outbox of the core's store, unless W&B is off.
+func (c *core) openOutbox(log *slog.Logger) error {
+	if c.wandb == nil {
+		return nil
 	}
-	at, err := outboxDir(cfg.Root)
+	at, err := outboxDir(c.cfg.Root)
+	if err != nil {
+		return err
+	}
+	to, _ := wandbConfig(c.cfg) // what is wrong with the key is said when it is needed
+	opt := outbox.Options{
+		Client: c.wandb.clients.of, Server: strings.TrimRight(to.BaseURL, "/"), Entity: to.Entity, Project: to.Project,
+		Store: c.cfg.Root, Data: c.data, Log: log, Done: c.pushed,
+		Env: func(ctx context.Context) map[string]string { return store.Environ(ctx, wandbVars...) },
+	}
+	if c.dir != nil {
+		opt.Find = outbox.FindIn(c.dir)
+		opt.Used = func(ctx context.Context, ref string) (string, error) {
+			return wandbRef(ctx, c.dir, manifest.Numbering(c.cfg.Numbering), ref)
+		}
+	}
+	c.push = outbox.Open(at, opt)
+	return nil
+}
+
+// pushed tells the store what W&B calls a version of it, and has W&B asked anew.
+func (c *core) pushed(ctx context.Context, p *manifest.Push) error {
+	if c.dir != nil {
+		if err := noteWandB(ctx, c.dir, p); err != nil {
+			return err
+		}
+	}
+	c.wandb.Refresh(path.Base(p.Name))
+	return nil
+}
+
+// inWandB is what the store knows of a version that W&B has, whoever pushed it; nil if
+// it knows nothing.
+func inWandB(ctx context.Context, dir *manifest.Dir, name string, n int) (*manifest.Push, error) {
+	all, err := dir.WandBVersions(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	clients := &wandbClients{cfg: cfg}
-	to, _ := wandbConfig(cfg) // what is wrong with the key is said when it is needed
-	opt := outbox.Options{
-		Client: clients.of, Server: strings.TrimRight(to.BaseURL, "/"), Entity: to.Entity, Project: to.Project,
-		Store: cfg.Root, Data: data, Log: log,
-		Env: func(ctx context.Context) map[string]string { return store.Environ(ctx, wandbVars...) },
-	}
-	if dir != nil {
-		opt.Find = outbox.FindIn(dir)
-		opt.Used = func(ctx context.Context, ref string) (string, error) {
-			return wandbRef(ctx, dir, manifest.Numbering(cfg.Numbering), ref)
+	for _, v := range all {
+		w, err := dir.FromWandB(ctx, name, v)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
 		}
-		opt.Done = func(ctx context.Context, p *manifest.Push) error { return noteWandB(ctx, dir, p) }
+		if err == nil && w.Manifest == n {
+			return &manifest.Push{
+				State: manifest.PushDone, Name: w.Artifact, Version: vN(v), URL: w.URL,
+				ArtifactID: w.ID, Digest: w.Digest, Manifest: fmt.Sprintf("%s:v%d", name, n),
+			}, nil
+		}
 	}
-	return outbox.Open(at, opt), nil
+	return nil, nil
 }
 
 // noteWandB tells the store what W&B calls a version of it.

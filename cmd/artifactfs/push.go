@@ -29,24 +29,22 @@ pushed now stays in the outbox, and whoever mounts the store goes on trying.`,
 				return err
 			}
 			defer k.push.Close()
-			var ids []string
-			for _, arg := range plain {
-				p, err := k.pushByHand(c.Context(), arg)
-				if err != nil {
-					return err
-				}
-				ids = append(ids, p.ID)
-			}
 			if len(plain) == 0 {
 				all, err := k.push.List()
 				if err != nil {
 					return err
 				}
-				for _, p := range all {
-					ids = append(ids, p.ID)
-				}
+				return a.pushAll(c.Context(), k, all)
 			}
-			return a.pushAll(c.Context(), k, ids)
+			var all []*manifest.Push
+			for _, arg := range plain {
+				p, err := k.pushByHand(c.Context(), arg)
+				if err != nil {
+					return err
+				}
+				all = append(all, p)
+			}
+			return a.pushAll(c.Context(), k, all)
 		},
 	}
 }
@@ -60,7 +58,7 @@ func (a *app) openPush(args []string) (*core, []string, error) {
 	return k, plain, err
 }
 
-// pushByHand puts a version of the manifest store into the outbox.
+// pushByHand puts a version of the manifest store into the outbox, unless W&B has it.
 func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, error) {
 	ref, err := parseRefArg(arg)
 	if err != nil {
@@ -77,23 +75,29 @@ func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, erro
 	if err != nil {
 		return nil, err
 	}
+	if p, err := inWandB(ctx, k.dir, ref.Name, int(n)); p != nil || err != nil {
+		return p, err
+	}
 	return k.push.Push(ctx, ref.Name, int(n), r.Draft())
 }
 
-// pushAll tries each push once, and says what became of it.
-func (a *app) pushAll(ctx context.Context, k *core, ids []string) error {
+// pushAll tries each push once, and says what became of it. What has no id is done.
+func (a *app) pushAll(ctx context.Context, k *core, all []*manifest.Push) error {
 	out := []*manifest.Push{}
 	failed := false
-	for _, id := range ids {
-		bar := startProgress(a.err, "pushing to W&B")
-		bar.n.Store(int64(len(out) + 1))
-		p, err := k.push.Try(ctx, id)
-		bar.end()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // somebody else pushed it, long ago
-		}
-		if err != nil {
-			return err
+	for _, p := range all {
+		if p.ID != "" {
+			bar := startProgress(a.err, "pushing to W&B")
+			bar.n.Store(int64(len(out) + 1))
+			now, err := k.push.Try(ctx, p.ID)
+			bar.end()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // somebody else pushed it, long ago
+			}
+			if err != nil {
+				return err
+			}
+			p = now
 		}
 		failed = failed || p.State != manifest.PushDone
 		out = append(out, p)

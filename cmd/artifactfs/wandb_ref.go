@@ -30,14 +30,12 @@ func wandbRef(ctx context.Context, dir *manifest.Dir, by manifest.Numbering, tex
 	if err != nil {
 		return "", err
 	}
-	all, err := dir.WandBVersions(ctx, ref.Name)
+	w, err := inWandB(ctx, dir, ref.Name, int(n))
 	if err != nil {
 		return "", err
 	}
-	for _, v := range all {
-		if w, err := dir.FromWandB(ctx, ref.Name, v); err == nil && w.Manifest == int(n) {
-			return fmt.Sprintf("%s:v%d", w.Artifact, v), nil
-		}
+	if w == nil {
+		return "", fmt.Errorf("%s is not in W&B: %w", text, fs.ErrNotExist)
 	}
-	return "", fmt.Errorf("%s is not in W&B: %w", text, fs.ErrNotExist)
+	return w.Name + ":" + w.Version, nil
 }
