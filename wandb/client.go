@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -181,7 +182,8 @@ func (c *Client) post(ctx context.Context, op string, body []byte, resp *graphql
 		return context.Canceled
 	case err != nil:
 		kind, words := networkError(err)
-		return &again{err: c.fail(kind, op, "%s", words)}
+		var dialing *net.OpError
+		return &again{err: c.fail(kind, op, "%s", words), dial: errors.As(err, &dialing) && dialing.Op == "dial"}
 	case len(text) > maxAnswer:
 		return c.fail(BadAnswer, op, "the answer is larger than %d MiB", maxAnswer>>20)
 	}

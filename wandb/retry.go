@@ -16,6 +16,7 @@ const (
 	maxTries    = 20
 	firstWait   = 2 * time.Second
 	longestWait = time.Minute
+	maxDials    = 3 // of a server that nothing listens at, where somebody waits
 )
 
 // retryable reports whether the same request can have another answer. Of the 4xx
@@ -38,6 +39,7 @@ func retryable(k Kind, status int) bool {
 type again struct {
 	err  *Error
 	wait time.Duration
+	dial bool // there was not even a connection
 }
 
 func (a *again) Error() string { return a.err.Error() }
@@ -64,17 +66,24 @@ func retryFor[T any](ctx context.Context, limit time.Duration, attempt func(cont
 	if ctx.Value(onceKey{}) != nil {
 		opts = append(opts, backoff.WithMaxTries(1))
 	}
-	if end, ok := ctx.Deadline(); ok {
+	end, waits := ctx.Deadline()
+	if waits {
 		left := time.Until(end)
 		b.InitialInterval = max(min(firstWait, left/15), 10*time.Millisecond)
 		opts = append(opts, backoff.WithMaxElapsedTime(max(left, time.Nanosecond)))
 	}
 	var last *again
+	dials := 0
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		one, cancel := context.WithTimeout(ctx, attemptWithin(ctx, limit))
 		defer cancel()
 		v, err := attempt(one)
 		if a, ok := err.(*again); ok {
+			if dials++; !a.dial {
+				dials = 0
+			} else if waits && dials >= maxDials {
+				return v, backoff.Permanent(a)
+			}
 			// Cut off by the deadline, an attempt knows less than the one before.
 			if last == nil || ctx.Err() == nil {
 				last = a
