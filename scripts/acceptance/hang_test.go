@@ -255,13 +255,17 @@ func TestUmountWhileHung(t *testing.T) {
 					for range outcomes {
 					}
 					h.slow.hang()
+					eventually(t, 2*checkRound, "the daemon checks what is bound, and waits", h.slow.askedFor)
+					began = time.Now()
 				}
 				h.umount()
 			}
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("it took %v", took)
+			} else {
+				t.Logf("it took %v", took)
 			}
-			eventually(t, hangDeadline+3*time.Second, "the mount and its processes are gone", func() error {
+			took := eventually(t, hangDeadline+3*time.Second, "the mount and its processes are gone", func() error {
 				if mounted(h.Mnt) {
 					return errors.New("the mount is there")
 				}
@@ -270,6 +274,7 @@ func TestUmountWhileHung(t *testing.T) {
 				}
 				return uninterruptible(daemon)
 			})
+			t.Logf("gone %v later", took)
 			h.nothingLeft("self")
 			h.slow.recover()
 			for range outcomes {

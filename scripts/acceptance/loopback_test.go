@@ -4,9 +4,11 @@ package acceptance
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,9 +44,10 @@ func serveLoopback(what string) int {
 
 // A loopback is a file server that can hang: a FUSE process of its own, mounted in a site's data_roots.
 type loopback struct {
-	t  *testing.T
-	at string
-	p  *os.Process
+	t       *testing.T
+	at      string
+	p       *os.Process
+	waiting string // the kernel's file that says how many requests are not answered
 }
 
 // loopback mounts one at data_roots/NAME.
@@ -69,23 +72,63 @@ func (s *site) loopback(name string) *loopback {
 	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		s.t.Fatalf("the loopback did not mount at %s", at)
 	}
-	return &loopback{s.t, at, cmd.Process}
+	return &loopback{s.t, at, cmd.Process, s.connection(at) + "/waiting"}
 }
 
-// hang has it answer nothing from now on.
+// connection is where the kernel shows the FUSE connection of what is mounted at a place.
+func (s *site) connection(at string) string {
+	s.t.Helper()
+	all := s.Base + "/connections"
+	if !mounted(all) {
+		must(s.t, os.MkdirAll(all, 0o755))
+		must(s.t, unix.Mount("fusectl", all, "fusectl", 0, ""))
+	}
+	var st unix.Statx_t // who serves it is not asked
+	must(s.t, unix.Statx(unix.AT_FDCWD, at, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st))
+	return fmt.Sprintf("%s/%d", all, unix.Mkdev(st.Dev_major, st.Dev_minor))
+}
+
+// hang has it answer nothing from now on. It takes no request with it: who waits for an answer to one that the server has read cannot be killed, and
+// is in D state until the server goes on. That is the kernel's, whoever asks.
 func (l *loopback) hang() {
 	l.t.Helper()
-	must(l.t, l.p.Signal(syscall.SIGSTOP))
-	eventually(l.t, comeback, "all its threads are stopped", func() error {
-		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", l.p.Pid))
-		for _, thread := range threads { // one that has taken a request and stops then leaves its asker in D state: that is the kernel's
-			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", l.p.Pid, thread.Name()))
-			if !strings.Contains(string(stat), ") T ") {
-				err = fmt.Errorf("%.40s", stat)
-			}
+	eventually(l.t, comeback, "it is stopped, and has answered all that it was asked", func() error {
+		must(l.t, l.p.Signal(syscall.SIGSTOP))
+		eventually(l.t, comeback, "all its threads are stopped", l.stopped)
+		n := l.waits()
+		if n == 0 {
+			return nil
 		}
-		return err
+		l.recover()
+		return fmt.Errorf("%d requests wait", n)
 	})
+}
+
+// waits counts the requests that are not answered.
+func (l *loopback) waits() int {
+	l.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(readFile(l.t, l.waiting)))
+	must(l.t, err)
+	return n
+}
+
+// askedFor returns nil once somebody waits for an answer.
+func (l *loopback) askedFor() error {
+	if l.waits() == 0 {
+		return errors.New("nobody asks")
+	}
+	return nil
+}
+
+func (l *loopback) stopped() error {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", l.p.Pid))
+	for _, thread := range threads {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", l.p.Pid, thread.Name()))
+		if !strings.Contains(string(stat), ") T ") {
+			err = fmt.Errorf("%.40s", stat)
+		}
+	}
+	return err
 }
 
 func (l *loopback) recover() {
