@@ -55,6 +55,10 @@ func serve(dir, root, lane string) error {
 	if err != nil {
 		return err
 	}
+	rounds, err := os.OpenFile(filepath.Join(filepath.Dir(dir), "rounds"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
 	look := make(chan os.Signal, 1)
@@ -65,10 +69,9 @@ func serve(dir, root, lane string) error {
 		s.Look(dir + "/other")
 	}()
 	go func() {
-		for n := 1; ; n++ {
-			<-signals
+		for range signals {
 			s.Expire()
-			os.WriteFile(filepath.Join(filepath.Dir(dir), "rounds"), make([]byte, n), 0o644)
+			rounds.Write([]byte{'x'})
 		}
 	}()
 	s.Wait()
