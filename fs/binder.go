@@ -323,8 +323,8 @@ func (b *binder) forget(bd *bound, why string) {
 	b.mu.Lock()
 	delete(b.bound, version{bd.Name, bd.N})
 	b.mu.Unlock()
-	b.unpin(bd.Path())
 	b.lanes.Bound(bd.Name, bd.N, why)
+	b.unpin(bd.Path())
 	b.log.Info("unbound", "artifact", bd.Name, "version", bd.N, "why", why)
 }
 

@@ -38,15 +38,18 @@ func (s *site) gone(name, v, why string) {
 		}
 		return nil
 	})
-	for _, shown := range s.status() {
-		if shown.Name == name && "v"+fmt.Sprint(shown.Version) == v {
-			if shown.Lane == "bind" || !strings.Contains(shown.Why, why) {
-				s.t.Errorf("status says %s: lane %s, why %q; want %q in it", name, shown.Lane, shown.Why, why)
+	eventually(s.t, comeback, "the status says so", func() error {
+		for _, shown := range s.status() {
+			if shown.Name != name || "v"+fmt.Sprint(shown.Version) != v {
+				continue
 			}
-			return
+			if shown.Lane == "bind" || !strings.Contains(shown.Why, why) {
+				return fmt.Errorf("status says %s: lane %s, why %q; want %q in it", name, shown.Lane, shown.Why, why)
+			}
+			return nil
 		}
-	}
-	s.t.Errorf("status does not show %s", name)
+		return fmt.Errorf("status does not show %s", name)
+	})
 }
 
 // The first open has the version bound, and what is read stays the same. The bind is read-only, nosuid and nodev from the start, also where

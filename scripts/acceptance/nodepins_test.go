@@ -3,7 +3,9 @@
 package acceptance
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -64,6 +66,41 @@ func TestPinsOnThisNode(t *testing.T) {
 		t.Errorf("the job's snapshot shows %s", got)
 	}
 	as(bob, "one", "! ls MNT/.snapshot/"+id+"; ! ls MNT/.snapshot | grep ^"+fmt.Sprint(alice)+"; ! ls "+s.Run+"/*.pins")
+	stays := s.stays(host, "one")
+	s.artifactfs("umount", "--lazy", s.Mnt)
+	if got := stays(); strings.Trim(got, "v1\n") != "" || got == "" {
+		t.Errorf("after umount --lazy latest, which was v1, is %q", got)
+	}
+	s.nothingLeft("self")
+	s.mount()
+	if got := latest(alice, "one"); got != "v2" {
+		t.Errorf("in the next mount latest is %s: a pin of the last one", got)
+	}
 	s.umount()
-	s.nothingLeft()
+	s.nothingLeft("self")
+}
+
+// stays starts a process of a job of alice's in the mount; what it returns has it read latest for longer than the daemon remembers without looking.
+func (s *site) stays(on *namespace, job string) (read func() string) {
+	s.t.Helper()
+	cmd := on.command(alice, "sh", "-euc", `cd "$0"; echo ready; read -r go; for i in $(seq 15); do readlink m/latest; sleep 0.1; done`, s.Mnt)
+	cmd.Env = append(cmd.Env, "ARTIFACTFS_JOB="+job)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	must(s.t, err)
+	out, err := cmd.StdoutPipe()
+	must(s.t, err)
+	must(s.t, cmd.Start())
+	from := bufio.NewReader(out)
+	if line, _ := from.ReadString('\n'); line != "ready\n" {
+		s.t.Fatalf("it said %q", line)
+	}
+	return func() string {
+		fmt.Fprintln(in, "go")
+		all, _ := io.ReadAll(from)
+		if err := cmd.Wait(); err != nil {
+			s.t.Errorf("in the mount that was detached: %v", err)
+		}
+		return string(all)
+	}
 }
