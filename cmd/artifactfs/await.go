@@ -2,11 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
+
+// longestAwait is how long log waits while others' versions are on their way, or a
+// large manifest is.
+const longestAwait = 5 * time.Minute
 
 // await waits for W&B to have what was logged, or for the first try to fail: then it
 // stays in the outbox.
@@ -14,9 +20,15 @@ func (a *app) await(ctx context.Context, k *core, res *resolver.Result) {
 	if res.WandB == nil || k.push == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, longestAwait)
+	defer cancel()
 	bar := startProgress(a.err, "logging to W&B")
 	p, err := k.push.Try(ctx, res.WandB.ID)
 	bar.end()
+	if errors.Is(err, context.DeadlineExceeded) {
+		fmt.Fprintf(a.err, "artifactfs: not in W&B after %v, and still on its way: artifactfs push goes on, and so does whoever mounts the store\n", longestAwait)
+		return
+	}
 	if err != nil {
 		fmt.Fprintf(a.err, "artifactfs: whether W&B has it is not known: %s\n", oneLine(err))
 		return

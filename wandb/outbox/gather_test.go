@@ -13,6 +13,7 @@ import (
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/manifest/manifesttest"
 	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
@@ -158,6 +159,21 @@ func TestGather(t *testing.T) {
 		if err := json.Unmarshal([]byte(c.Metadata), &m); err != nil || m.Created == "" || m.Absolute != tt.absolute {
 			t.Errorf("%s: metadata %s (%v), want absolute_path %q", tt.what, c.Metadata, err, tt.absolute)
 		}
+		// Upstream reads a version's path from absolute_path, else as the parent of the
+		// first reference to a file.
+		upstream := m.Absolute
+		for _, e := range all {
+			if rest, ok := strings.CutPrefix(e.Ref, "file://"); ok && upstream == "" {
+				upstream = filepath.Dir(rest)
+			}
+		}
+		want := specOf(draft(t, "n", tt.request)).Path
+		if strings.HasSuffix(want, ".json") {
+			want = filepath.Dir(want)
+		}
+		if upstream != want {
+			t.Errorf("%s: upstream finds the data in %s, and it is in %s", tt.what, upstream, want)
+		}
 		if !slices.IsSortedFunc(all, func(a, b entry) int { return strings.Compare(a.Path, b.Path) }) {
 			t.Errorf("%s: out of order", tt.what)
 		}
@@ -224,5 +240,42 @@ func TestGatherAsCaller(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"metadata.json", "output/locked", "output/open/x"}, sorted(names)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
+
+// Every record that upstream wrote can be pushed, but for names that W&B does not take.
+func TestGatherGolden(t *testing.T) {
+	root := manifesttest.Golden(t, "artifacts")
+	dir, err := manifest.OpenDir(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(root + "/*/v*/manifest.json")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d records, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(filepath.Dir(file)))
+		v, ok := manifest.ParseVersion(filepath.Base(filepath.Dir(file)))
+		if !ok {
+			continue
+		}
+		r, err := dir.Manifest(bg, name, int(v))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		d := r.Draft()
+		if err := check(name, d); (err != nil) != (CheckName(name) != nil) {
+			t.Errorf("%s:%v is refused: %v", name, v, err)
+		}
+		c, all := gathered(t, gatherer{}, d)
+		var m map[string]any
+		if err := json.Unmarshal([]byte(c.Metadata), &m); err != nil || m["created_at"] != r.Manifest.CreatedAt && r.Manifest.CreatedAt != "" {
+			t.Errorf("%s:%v has metadata %s, %v", name, v, c.Metadata, err)
+		}
+		if i := slices.IndexFunc(all, func(e entry) bool { return strings.HasSuffix(e.Path, "metadata.json") && e.stored() }); i < 0 || string(all[i].Data) != string(r.RawMeta) {
+			t.Errorf("%s:%v is pushed without its metadata.json", name, v)
+		}
 	}
 }

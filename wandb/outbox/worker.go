@@ -158,15 +158,15 @@ func (o *Outbox) once(ctx context.Context, id string, early bool) error {
 	if !early && (it.State == manifest.PushFailed || it.Next.After(time.Now())) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(wandb.WithTries(ctx, triesAtOnce), oneTry)
+	try, cancel := context.WithTimeout(wandb.WithTries(ctx, triesAtOnce), oneTry)
 	defer cancel()
 	it.State = manifest.PushRunning
-	err = o.log(ctx, it)
+	err = o.log(try, it)
 	if err == nil {
 		return o.done(it)
 	}
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		it.State = manifest.PushQueued // the process ends; that was no try
+	if ctx.Err() != nil {
+		it.State = manifest.PushQueued // whoever asked for it leaves; that was no try
 		return errors.Join(ctx.Err(), o.save(it))
 	}
 	return o.failed(it, err)
