@@ -49,8 +49,10 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		kind = hfblob.Code(err) // of what did not come by way of gocloud
 	}
 	switch {
-	case code == "RepoNotFound", code == "RevisionNotFound":
-		return fmt.Errorf("%s: there is no repository %s, or none that this token may see (%s): %w", what, b.uri.Bucket, code, syscall.EIO)
+	case code == "RepoNotFound":
+		return fmt.Errorf("%s: there is no repository %s, or none that this token may see (HF_TOKEN, or hf auth login): %w", what, b.uri.Bucket, syscall.EIO)
+	case code == "RevisionNotFound":
+		return fmt.Errorf("%s: the repository has no revision as in %s: %w", what, b.uri.Bucket, syscall.EIO)
 	case kind == gcerrors.FailedPrecondition, code == "ConditionalRequestConflict":
 		return fmt.Errorf("%s: %w", what, errCondition)
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, kind == gcerrors.PermissionDenied:
@@ -90,7 +92,10 @@ func httpStatus(err error) (status int, code string) {
 	}
 	var hferr *hfblob.Error
 	if errors.As(err, &hferr) {
-		return hferr.Status, hferr.Code
+		if code = hferr.Code; code == "" || code == "GatedRepo" {
+			code = hferr.Message // which says more, and what to do
+		}
+		return hferr.Status, code
 	}
 	return 0, code
 }

@@ -2,7 +2,9 @@ package bucket
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -64,30 +66,71 @@ func TestHubErrors(t *testing.T) {
 		name, token, uri string
 		do               func(*Bucket) error
 		want             error
+		words            string
 	}{
-		{"list of nothing", "hf_me", "hf://org/none", list, syscall.EIO},
-		{"view of nothing", "hf_me", "hf://org/none", view, syscall.EIO},
-		{"read of nothing", "hf_me", "hf://org/none", read, syscall.EIO},
-		{"write to nothing", "hf_me", "hf://org/none", write, syscall.EIO},
-		{"list of what is private", "", "hf://org/m", list, syscall.EIO},
-		{"no such branch", "hf_me", "hf://org/m@none", list, syscall.EIO},
-		{"a token that is none", "hf_no", "hf://org/m", list, fs.ErrPermission},
-		{"a token that only reads", "hf_you", "hf://org/m", write, fs.ErrPermission},
-		{"a gate", "hf_me", "hf://other/gated", read, fs.ErrPermission},
-		{"read of what is there", "hf_you", "hf://org/m", read, nil},
+		{"list of nothing", "hf_me", "hf://org/none", list, syscall.EIO, "HF_TOKEN"},
+		{"view of nothing", "hf_me", "hf://org/none", view, syscall.EIO, "HF_TOKEN"},
+		{"read of nothing", "hf_me", "hf://org/none", read, syscall.EIO, "no repository org/none"},
+		{"write to nothing", "hf_me", "hf://org/none", write, syscall.EIO, "no repository org/none"},
+		{"list of what is private", "", "hf://org/m", list, syscall.EIO, "HF_TOKEN"},
+		{"no such branch", "hf_me", "hf://org/m@none", list, syscall.EIO, "no revision"},
+		{"a token that is none", "hf_no", "hf://org/m", list, fs.ErrPermission, "Invalid credentials"},
+		{"a token that only reads", "hf_you", "hf://org/m", write, fs.ErrPermission, "Forbidden"},
+		{"a gate", "hf_me", "hf://other/gated", read, fs.ErrPermission, "must have access to it"},
+		{"read of what is there", "hf_you", "hf://org/m", read, nil, ""},
 	} {
 		t.Setenv("HF_TOKEN", c.token)
-		u, err := Parse(c.uri + "?endpoint=" + hub.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := Open(t.Context(), u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.do(b); !errors.Is(err, c.want) || errors.Is(err, fs.ErrNotExist) {
+		err := c.do(openURI(t, c.uri+"?endpoint="+hub.URL))
+		if !errors.Is(err, c.want) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
-		b.Close()
+		if err != nil && !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v; want the words %q", c.name, err, c.words)
+		}
 	}
+}
+
+// A listing that takes more than one deadline is of one commit all the same.
+func TestListInParts(t *testing.T) {
+	hub := hfhubtest.New(&hfhubtest.Options{PageSize: 1})
+	t.Cleanup(hub.Close)
+	hub.AddUser("me", "hf_me", "org")
+	hub.CreateRepo("models", "org/m", nil)
+	files := map[string]string{}
+	for i := range 40 {
+		files[fmt.Sprintf("d/%02d", i)] = "x"
+	}
+	hub.Commit("models", "org/m", "main", "many", files)
+	t.Setenv("HF_TOKEN", "hf_me")
+	t.Setenv("HF_HOME", t.TempDir())
+	b, n := openURI(t, "hf://org/m?endpoint="+hub.URL), 0
+	if err := b.List(t.Context(), "d/", "/", func(Entry) error { n++; return nil }); err != nil || n != 40 {
+		t.Fatalf("the list has %d names, %v", n, err)
+	}
+	heads, trees := 0, 0
+	for _, r := range hub.Requests() {
+		if strings.Contains(r, "/revision/") {
+			heads++
+		}
+		if strings.Contains(r, "/tree/") {
+			trees++
+		}
+	}
+	if heads != 1 || trees != 40 {
+		t.Errorf("%d times the head and %d pages were asked for, want 1 and 40", heads, trees)
+	}
+}
+
+func openURI(t *testing.T, uri string) *Bucket {
+	t.Helper()
+	u, err := Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Open(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
 }

@@ -80,7 +80,6 @@ func (c *client) attempt(ctx context.Context, r *request) (*http.Request, *http.
 		req.Header[k] = v
 	}
 	req.Header.Set("User-Agent", "artifactfs; gocloud/hfblob")
-	req.Header.Set("Accept-Encoding", "identity")
 	if c.o.Token != "" && c.own(req.URL) {
 		req.Header.Set("Authorization", "Bearer "+c.o.Token)
 	}

@@ -153,7 +153,7 @@ func (r *Repo) resolve(ctx context.Context, path string, off, n int64, tag strin
 	at := r.page() + "/resolve/" + url.PathEscape(r.uri.Rev) + "/" + urlPath(path)
 	e := Entry{Path: path, Size: -1}
 	for hop := 0; hop < 6; hop++ {
-		res, err := r.c.do(ctx, &request{method: http.MethodGet, url: at, header: rangeHeader(off, n)})
+		res, err := r.c.do(ctx, &request{method: http.MethodGet, url: at, header: contentHeader(off, n)})
 		if past(err) {
 			return &content{http.NoBody, e}, nil
 		}
@@ -224,7 +224,7 @@ func (r *Repo) follow(ctx context.Context, l link, off, n int64) (*content, erro
 	if n == 0 || off >= l.entry.Size {
 		return &content{http.NoBody, l.entry}, nil
 	}
-	res, err := r.c.do(ctx, &request{method: http.MethodGet, url: l.url, header: rangeHeader(off, n)})
+	res, err := r.c.do(ctx, &request{method: http.MethodGet, url: l.url, header: contentHeader(off, n)})
 	if err != nil {
 		return nil, err
 	}
@@ -282,14 +282,16 @@ func (r *Repo) time(e *Entry, sha string, h http.Header) Entry {
 	return *e
 }
 
-func rangeHeader(off, n int64) http.Header {
+// contentHeader asks for a part of content, as it is.
+func contentHeader(off, n int64) http.Header {
+	h := http.Header{"Accept-Encoding": {"identity"}}
 	switch {
 	case n > 0:
-		return http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", off, off+n-1)}}
+		h.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
 	case off > 0:
-		return http.Header{"Range": {fmt.Sprintf("bytes=%d-", off)}}
+		h.Set("Range", fmt.Sprintf("bytes=%d-", off))
 	}
-	return nil
+	return h
 }
 
 // past reports whether a range begins where the object has ended.
