@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"artifactfs.dev/artifactfs/manifest"
 )
@@ -22,12 +23,32 @@ func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) 
 				return t.resolveIn(ctx, l, dashed)
 			}
 		}
+		if v, err := t.elsewhere(ctx, ref); v != nil || err != nil {
+			return v, err
+		}
 		return nil, t.noName(ctx, ref.Name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return t.resolveIn(ctx, l, ref)
+}
+
+// elsewhere resolves ENTITY/PROJECT/NAME in W&B, where the store has no such name; nil
+// if W&B has none either.
+func (t *Tree) elsewhere(ctx context.Context, ref manifest.Ref) (*Version, error) {
+	if t.wandb == nil || strings.Count(ref.Name, "/") != 2 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.data.Deadline())
+	defer cancel()
+	l, err := t.wandb.versions(ctx, ref.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return t.wandb.resolveIn(ctx, l, ref)
 }
 
 // empty reports whether nothing was ever logged: a directory that only leads to
@@ -64,7 +85,7 @@ func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.
 	if l.Warning != "" {
 		v.Warnings = append(v.Warnings, l.Warning)
 	}
-	if to.In == t.in && slices.Contains(l.Retired, to.Version) {
+	if to.In == "" && slices.Contains(l.Retired, to.Version) {
 		v.Warnings = append(v.Warnings, t.retired(ctx, &v))
 	}
 	return &v, nil

@@ -26,7 +26,7 @@ func (t *Tree) newSide(src Source, in manifest.Numbering) *Tree {
 // side returns the tree in which a target's number is meant.
 func (t *Tree) side(in manifest.Numbering) (*Tree, error) {
 	switch {
-	case in == t.in:
+	case in == "" || in == t.in: // a side's own numbers, in its own listings, have no name
 		return t, nil
 	case in == manifest.ByManifest && t.manifest != nil:
 		return t.manifest, nil

@@ -251,6 +251,17 @@ func TestUnionViews(t *testing.T) {
 			t.Error("the root lists .wandb")
 		}
 	}
+	for _, on := range []string{"mw", "w"} {
+		s := b.mount(on, manifest.ByWandB, nil)
+		for _, version := range []string{"v0", "latest"} {
+			v, err := s.Resolve(ctx, manifest.Ref{Name: "team/other/x", Version: version})
+			if err != nil || v.key() != ".wandb/team/other/x/v0/data" {
+				t.Errorf("%s: team/other/x:%s is %v, %v", on, version, v, err)
+			}
+		}
+		_, err := s.Resolve(ctx, manifest.Ref{Name: "team/other/none", Version: "v0"})
+		wantErr(t, "a name of no project", err, fs.ErrNotExist)
+	}
 	s := b.mount("mw", manifest.ByWandB, nil)
 	s.want("latest of a name that only the store has", s.readlink("mine/latest"), "../.manifest/mine/v1/data")
 	s.want("and a nested one", s.readlink("nested/deep/latest"), "v1")

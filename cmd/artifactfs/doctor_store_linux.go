@@ -8,8 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
@@ -78,17 +76,32 @@ func (d *doctor) stores(ctx context.Context) {
 		d.add("wandb", fine, "off; manifests work without it", "", "")
 		return
 	}
-	d.add("wandb", warn, "artifacts.wandb is on, and W&B is not in this build", "names that only W&B has are not found here; "+
-		"upstream needs [wandb] project and entity, and wandb login. Its digest mismatches are of unchecked references, and do not concern this mount",
-		"artifacts.wandb=false")
+	d.wandb(ctx)
 	if d.cfg.Wandb.Project == "" || d.cfg.Wandb.Entity == "" {
 		d.add("wandb", warn, "[wandb] lacks project or entity", "upstream looks in the project \"nemotron\" of the default entity", "set both in env.toml")
 	}
-	home, _ := os.UserHomeDir()
-	netrc, _ := os.ReadFile(filepath.Join(home, ".netrc"))
-	if os.Getenv("WANDB_API_KEY") == "" && !strings.Contains(string(netrc), "wandb") {
-		d.add("wandb", warn, "there is no API key, in WANDB_API_KEY or ~/.netrc", "upstream cannot reach W&B", "wandb login")
+}
+
+// wandb asks W&B one question, and says what keeps it from answering.
+func (d *doctor) wandb(ctx context.Context) {
+	const check = "wandb"
+	k, err := openCore(d.cfg, coreOptions{Log: quiet()})
+	if err != nil {
+		d.add(check, fail, oneLine(err), "", "")
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := k.wandb.Names(ctx, ""); err != nil {
+		level := fail
+		if k.dir != nil {
+			level = warn // the store goes on answering for what it has too
+		}
+		d.add(check, level, oneLine(err), "names that only W&B has cannot be read; upstream cannot reach W&B either. Its digest mismatches are another "+
+			"matter, of unchecked references, and do not concern this mount", "wandb login, or artifacts.wandb=false")
+		return
+	}
+	d.add(check, fine, wandbState(d.cfg), "", "")
 }
 
 // artifacts looks for what makes "artifact not found" of names that are there.
