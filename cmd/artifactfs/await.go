@@ -23,6 +23,7 @@ func (a *app) await(ctx context.Context, k *core, res *resolver.Result) {
 	ctx, cancel := context.WithTimeout(ctx, longestAwait)
 	defer cancel()
 	bar := startProgress(a.err, "logging to W&B")
+	bar.add()
 	p, err := k.push.Try(ctx, res.WandB.ID)
 	bar.end()
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -83,13 +84,10 @@ func byWandB(ctx context.Context, k *core) bool {
 	return err == nil && by == manifest.ByWandB
 }
 
-// pushState is what has become of a push, in words.
-func pushState(p *manifest.Push) string {
-	switch {
-	case p.State == manifest.PushDone:
+// pushName is what W&B calls a version, or how far it is.
+func pushName(p *manifest.Push) string {
+	if p.State == manifest.PushDone {
 		return p.Name + ":" + p.Version
-	case p.Error == "":
-		return string(p.State)
 	}
-	return string(p.State) + ": " + p.Error
+	return string(p.State)
 }

@@ -20,14 +20,18 @@ func (a *app) completed(ctx context.Context, k *core, r *manifest.Request, res *
 	if !onTerminal(w) {
 		return
 	}
-	lines := []string{"art://" + logWords(ctx, k, res)[0], "", "Path:     " + clean(res.Path)}
+	ref := logWords(ctx, k, res)[0]
+	if !strings.HasPrefix(ref, ".") { // else it has no number of W&B's yet, and is a path in the mount
+		ref = "art://" + ref
+	}
+	lines := []string{ref, "", "Path:     " + clean(res.Path)}
 	if res.Manifest != "" {
 		lines = append(lines, "Manifest: "+clean(res.Manifest))
 	}
 	if p := res.WandB; p == nil {
 		lines = append(lines, "W&B:      "+wandbState(k.cfg))
 	} else {
-		lines = append(lines, "W&B:      "+clean(pushState(p)))
+		lines = append(lines, "W&B:      "+clean(pushName(p)))
 		if p.URL != "" {
 			lines = append(lines, "          "+clean(p.URL))
 		}
