@@ -36,8 +36,8 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 	if err != nil {
 		return 0, c.failed(name, "log", err)
 	}
-	if c.b.Commits() && !again {
-		return v, nil
+	if c.b.Commits() {
+		return v, nil // and latest and the aliases with it
 	}
 	return v, c.follow(ctx, name, v, again, dr)
 }
