@@ -22,6 +22,7 @@ import (
 
 	"artifactfs.dev/artifactfs/fs"
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/cache"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
@@ -50,7 +51,13 @@ func serve(dir, root, lane string) error {
 	if url := os.Getenv("TEST_URL"); url != "" {
 		src = filing{fails, os.Getenv("TEST_FILES"), url}
 	}
-	tree := resolver.New(src, &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true, Deadline: wait})})
+	o := &resolver.Options{Data: store.NewLocal(&store.Options{AsCaller: true, Deadline: wait})}
+	if dir := os.Getenv("TEST_CACHE"); dir != "" {
+		if o.Cache, err = cache.Open(dir, &cache.Options{Size: 256 << 20, Deadline: o.Data.Deadline}); err != nil {
+			return err
+		}
+	}
+	tree := resolver.New(src, o)
 	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane})
 	if err != nil {
 		return err

@@ -88,7 +88,33 @@ func random(n int) []byte {
 }
 
 // Files that a store keeps are files: read, sought in, mapped, copied, by many at once.
-func TestStoredFiles(t *testing.T) {
+func TestStoredFiles(t *testing.T) { testStoredFiles(t) }
+
+// With a cache they are the same, and asked for once.
+func TestStoredFilesCached(t *testing.T) {
+	t.Setenv("TEST_CACHE", t.TempDir())
+	m, s := testStoredFiles(t)
+	before := s.asks.Load()
+	f, err := os.Open(filepath.Join(m.v1, "big"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := dropCaches(f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, f); err != nil {
+		t.Fatal(err)
+	}
+	if asks := s.asks.Load() - before; asks != 0 {
+		t.Errorf("%d requests for what is in the cache", asks)
+	}
+	if before > 20 {
+		t.Errorf("%d requests in all", before)
+	}
+}
+
+func testStoredFiles(t *testing.T) (*mounted, *server) {
 	big := random(9<<20 + 12345)
 	m, s := mountStored(t, func(dir string) {
 		write(t, filepath.Join(dir, "big"), string(big))
@@ -164,6 +190,7 @@ func TestStoredFiles(t *testing.T) {
 			t.Errorf("%s: %v; want EROFS", what, err)
 		}
 	}
+	return m, s
 }
 
 func second(_ any, err error) error { return err }

@@ -11,7 +11,6 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
@@ -44,7 +43,7 @@ func (n *storedNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle,
 	n.inode.show(a)
 	n.sys.opened(s)
 	n.sys.lanes.note(s.Version(), laneStored, "")
-	return &storedHandle{n: n, r: store.NewReader(s.Object(), a.Size, n.sys.local.Deadline)}, out, 0
+	return &storedHandle{n: n, r: n.sys.tree.OpenStored(s, a.Size)}, out, 0
 }
 
 func (n *storedNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
@@ -61,7 +60,7 @@ func (n *storedNode) Access(ctx context.Context, mask uint32) syscall.Errno {
 // storedHandle is an open one.
 type storedHandle struct {
 	n *storedNode
-	r *store.Reader
+	r resolver.Content
 }
 
 var (

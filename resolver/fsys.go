@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // FS returns the tree as an io/fs file system, as this process sees it. Views are
@@ -103,7 +101,7 @@ func (f *treeFS) Open(name string) (fs.File, error) {
 		}
 		file.ReadCloser = real
 	case Stored:
-		r := store.NewReader(n.Object(), e.Attr.Size, f.t.data.Deadline)
+		r := f.t.OpenStored(n, e.Attr.Size)
 		file.ReadCloser = storedReader{io.NewSectionReader(r, 0, e.Attr.Size), r}
 	case Text:
 		b, err := n.Read(context.Background())
@@ -156,7 +154,7 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 // storedReader reads what a store keeps, from its start.
 type storedReader struct {
 	*io.SectionReader
-	r *store.Reader
+	r Content
 }
 
 func (s storedReader) Close() error { return s.r.Close() }

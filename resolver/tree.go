@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/cache"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -23,9 +25,10 @@ const shownVersions = 8192
 
 // Options configure a Tree. The zero value shows data as this process sees it.
 type Options struct {
-	Data *store.Local // access to data; nil: NewLocal(nil)
-	Lane string       // "symlink" makes vN a link to the data; else it is a directory
-	Log  *slog.Logger // nil: slog.Default
+	Data  *store.Local // access to data; nil: NewLocal(nil)
+	Cache *cache.Cache // of what is read from stores; nil: none
+	Lane  string       // "symlink" makes vN a link to the data; else it is a directory
+	Log   *slog.Logger // nil: slog.Default
 
 	// Disabled, if not empty, says which settings switched tracking off: names do
 	// not resolve and nothing can be logged.
@@ -116,6 +119,22 @@ func New(src Source, o *Options) *Tree {
 // Local returns the access to data that entries were made with; files must be
 // opened through it.
 func (t *Tree) Local() *store.Local { return t.data }
+
+// Content is an open file that a store keeps. Its reads end with the deadline, and
+// may be made concurrently; Close comes after them.
+type Content interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// OpenStored opens the content of a Stored that has size bytes, by way of the cache if
+// there is one. Whoever calls it has asked the node for access.
+func (t *Tree) OpenStored(n Stored, size int64) Content {
+	if t.opt.Cache != nil {
+		return t.opt.Cache.Object(n.Object(), size)
+	}
+	return store.NewReader(n.Object(), size, t.data.Deadline)
+}
 
 // Root returns the directory that is mounted.
 func (t *Tree) Root() Entry { return t.dirEntry(&rootDir{t}, "/", long) }

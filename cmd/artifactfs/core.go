@@ -14,6 +14,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/cache"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 	"artifactfs.dev/artifactfs/wandb/outbox"
@@ -36,7 +37,8 @@ type core struct {
 // coreOptions are what only the daemon sets.
 type coreOptions struct {
 	Log      *slog.Logger
-	Lane     string // a command reads data itself, whatever the lane of a mount
+	Cache    *cache.Cache // of what stores hand out; nil: none
+	Lane     string       // a command reads data itself, whatever the lane of a mount
 	AsCaller bool
 	Own      func() []string // where it is mounted, before mountinfo shows it
 	Mounts   func() []string // where this very tree is mounted
@@ -62,7 +64,7 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	}
 	c.data = local(cfg.DataRoots)
 	opts := &resolver.Options{
-		Data: c.data, Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
+		Data: c.data, Cache: o.Cache, Lane: o.Lane, Log: o.Log, Disabled: cfg.Disabled,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
 		Status: o.Status, Config: o.Config, Metrics: o.Metrics, Events: o.Events, Logged: o.Logged, Producer: o.Producer, Mounts: o.Mounts, Warm: o.Warm,
 	}
@@ -130,6 +132,12 @@ func (c *core) configText() []byte {
 	}
 	if c.cfg.StateRoot != "" {
 		own["state_root"] = c.cfg.StateRoot
+	}
+	if c.cfg.CacheDir != "" {
+		own["cache_dir"] = c.cfg.CacheDir
+	}
+	if c.cfg.CacheSize != 0 {
+		own["cache_size"] = c.cfg.CacheSize
 	}
 	if c.cfg.TTL != 0 {
 		own["ttl"] = c.cfg.TTL.String()

@@ -9,10 +9,12 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/cache"
 )
 
 // daemon is what serves one mount.
@@ -27,6 +29,9 @@ type daemon struct {
 	events  *events
 	metrics *gauges
 	kernel  func() *fs.Kernel // probed once
+
+	cache    *cache.Cache // nil: none, and then
+	cacheOff string       // says why, if there should be one
 
 	foreground bool
 
@@ -49,10 +54,33 @@ func newDaemon(s *state, logTo io.Writer) *daemon {
 	return d
 }
 
+// openCache opens the cache that the configuration asks for, once for all trees that
+// the daemon has. Without it everything is read as well, from the stores.
+func (d *daemon) openCache(cfg *config.Config) {
+	if cfg.CacheDir == "" {
+		return
+	}
+	c, err := cache.Open(cfg.CacheDir, &cache.Options{Size: cfg.CacheSize, Deadline: d.deadline, Log: d.log})
+	if err != nil {
+		d.cacheOff = "nothing is kept of what is read from stores: " + err.Error()
+		d.log.Error("nothing is kept of what is read from stores", "err", err)
+		return
+	}
+	d.cache = c
+}
+
+// deadline is that of any call, as the configuration in force has it.
+func (d *daemon) deadline() time.Duration {
+	if c := d.core.Load(); c != nil {
+		return cmp.Or(c.cfg.Deadline, store.DefaultDeadline)
+	}
+	return store.DefaultDeadline
+}
+
 // open opens the tree that is to be mounted.
 func (d *daemon) open(cfg *config.Config) (*core, error) {
 	c, err := openCore(cfg, coreOptions{
-		Log: d.log, Lane: cfg.Data,
+		Log: d.log, Cache: d.cache, Lane: cfg.Data,
 		// A shared mount acts for many users. Another acts for its own user alone.
 		AsCaller: d.s.Options.AllowOther && os.Geteuid() == 0,
 		Own:      func() []string { return []string{d.s.Dir} },
@@ -67,7 +95,7 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 		NodePins: d.s.pinsDir(),
 		Warm: func(_ context.Context, name string, n int) error {
 			if srv := d.server.Load(); srv != nil {
-				ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(d.core.Load().cfg.Deadline, store.DefaultDeadline)) // as ourselves: it is for everybody
+				ctx, cancel := context.WithTimeout(context.Background(), d.deadline()) // as ourselves: it is for everybody
 				defer cancel()
 				return srv.Warm(ctx, name, n)
 			}
@@ -151,6 +179,9 @@ func (d *daemon) status(ctx context.Context) any {
 	}
 	if why := d.alone.Load(); why != nil {
 		doc.Warnings = append(doc.Warnings, (*why).Error())
+	}
+	if d.cacheOff != "" {
+		doc.Warnings = append(doc.Warnings, d.cacheOff)
 	}
 	if !seesAll(ctx) {
 		c.hide(ctx, doc)

@@ -15,6 +15,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/internal/store/cache"
 )
 
 func (a *app) reloadCmd() *cobra.Command {
@@ -115,10 +116,17 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 		r.Remount = append(r.Remount, fmt.Sprintf("data = %q", cfg.Data))
 		cfg.Data = old.cfg.Data
 	}
+	if cfg.CacheDir != old.cfg.CacheDir {
+		r.Remount = append(r.Remount, fmt.Sprintf("cache_dir = %q", cfg.CacheDir))
+		cfg.CacheDir = old.cfg.CacheDir
+	}
 	if !d.s.Options.AllowOther && len(old.cfg.DataRoots) == 0 && len(cfg.DataRoots) > 0 && unix.Geteuid() == 0 {
 		r.Remount = append(r.Remount, "sharing with every user")
 	}
 	change := changed(old.cfg, cfg)
+	if d.cache != nil && change["cache_size"] {
+		d.cache.Resize(cmp.Or(cfg.CacheSize, cache.DefaultSize))
+	}
 	r.Changed = slices.Sorted(maps.Keys(change))
 	if newTree(change) {
 		if err := reachable(cfg.Root); err != nil {
@@ -165,7 +173,7 @@ func changed(a, b *config.Config) map[string]bool {
 var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
 	"DataRoots": "data_roots", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
-	"Numbering": "numbering", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root",
+	"Numbering": "numbering", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root", "CacheSize": "cache_size",
 	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
 }
 

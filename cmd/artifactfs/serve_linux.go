@@ -112,6 +112,7 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
+	d.openCache(d.s.Config)
 	c, err := d.open(d.s.Config)
 	if err != nil {
 		return err

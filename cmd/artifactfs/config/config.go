@@ -25,6 +25,8 @@ type Config struct {
 	Numbering string        `json:"numbering,omitempty"` // "wandb" or "manifest"; "" is as the store has it
 	Snapshot  string        `json:"snapshot,omitempty"`  // "job" or "off"; "" is job
 	StateRoot string        `json:"state_root,omitempty"`
+	CacheDir  string        `json:"cache_dir,omitempty"`  // "": nothing is kept
+	CacheSize int64         `json:"cache_size,omitempty"` // in bytes; 0: the default
 	UID       *uint32       `json:"uid,omitempty"`
 	GID       *uint32       `json:"gid,omitempty"`
 	Umask     *uint32       `json:"umask,omitempty"`

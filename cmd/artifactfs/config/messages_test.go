@@ -120,7 +120,9 @@ ttl = "250ms"
 deadline = 5
 log_level = "debug"
 max_binds = 3
+cache_dir = "~/cache/"
 cache_size = "1G"
+lineage = "complete"
 `, "artifactfs.data=passthrough", "artifactfs.umask=027", "artifactfs.deadline=1:30")
 	if err != nil {
 		t.Fatal(err)
@@ -137,8 +139,11 @@ cache_size = "1G"
 	if got.MaxBinds != 3 {
 		t.Errorf("max_binds %d", got.MaxBinds)
 	}
-	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "cache_size") {
-		t.Errorf("warnings %q, want one about cache_size", got.Warnings)
+	if got.CacheDir != "/home/u/cache" || got.CacheSize != 1<<30 {
+		t.Errorf("cache_dir %q, cache_size %d", got.CacheDir, got.CacheSize)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "lineage") {
+		t.Errorf("warnings %q, want one about lineage", got.Warnings)
 	}
 }
 

@@ -33,8 +33,10 @@ var ownKeys = map[string]setter{
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
 
+	"cache_dir":  setCacheDir,
+	"cache_size": setCacheSize,
+
 	"lineage": nil, "writers": nil,
-	"cache_dir": nil, "cache_size": nil,
 }
 
 // own decodes [artifactfs], the one table whose unknown keys are errors: it is

@@ -80,7 +80,7 @@ func sequential(b *testing.B, c *cache.Cache, src store.Object, size int64) {
 	defer f.Close()
 	p := make([]byte, 1<<20)
 	for off := int64(0); off < size; off += int64(len(p)) {
-		if _, err := f.ReadAt(context.Background(), p, off); err != nil {
+		if _, err := f.ReadContext(context.Background(), p, off); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func random(b *testing.B, src store.Object, size int64) float64 {
 			for range reads {
 				off := rnd.Int64N(size>>12-64) << 12
 				for half := range int64(2) {
-					if _, err := f.ReadAt(context.Background(), p, off+half<<17); err != nil {
+					if _, err := f.ReadContext(context.Background(), p, off+half<<17); err != nil {
 						panic(fmt.Sprint(err))
 					}
 				}

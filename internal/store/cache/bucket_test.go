@@ -129,7 +129,7 @@ func testFault(t *testing.T, b *bucket.Bucket, proxy *buckettest.Proxy, body []b
 	})
 	p := make([]byte, 1<<20)
 	start := time.Now()
-	k, err := file.ReadAt(t.Context(), p, 2<<20)
+	k, err := file.ReadContext(t.Context(), p, 2<<20)
 	proxy.Break(nil)
 	if took := time.Since(start); took > deadline+time.Second {
 		t.Errorf("it took %v", took)
@@ -140,15 +140,8 @@ func testFault(t *testing.T, b *bucket.Bucket, proxy *buckettest.Proxy, body []b
 	if f.want == nil && err != nil || f.want != nil && (err == nil || f.want != errAny && !errors.Is(err, f.want)) {
 		t.Errorf("%v, want %v", err, f.want)
 	}
-	got, err := io.ReadAll(io.NewSectionReader(readerAt{file, t}, 0, o.Size))
+	got, err := io.ReadAll(io.NewSectionReader(file, 0, o.Size))
 	if err != nil || !bytes.Equal(got, body) {
 		t.Errorf("afterwards: %d bytes, %v", len(got), err)
 	}
 }
-
-type readerAt struct {
-	f *cache.File
-	t testing.TB
-}
-
-func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r.f.ReadAt(r.t.Context(), p, off) }

@@ -214,7 +214,7 @@ func TestFullDisk(t *testing.T) {
 	if u := c.Usage(); u.Used > 5<<20 || u.Used < 1<<20 {
 		t.Errorf("%+v on a disk of 4 MiB", u)
 	}
-	if _, err := f.ReadAt(context.Background(), make([]byte, 10), 5); err != nil {
+	if _, err := f.ReadContext(context.Background(), make([]byte, 10), 5); err != nil {
 		t.Error(err)
 	}
 }

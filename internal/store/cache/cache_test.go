@@ -52,7 +52,7 @@ func TestOneFetch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, err := f.ReadAt(ctx, make([]byte, 100), 1<<20)
+		_, err := f.ReadContext(ctx, make([]byte, 100), 1<<20)
 		left <- err
 	}()
 	for src.requests.Load() == 0 {
@@ -249,7 +249,7 @@ func TestFaults(t *testing.T) {
 			}
 			f := cache.Object(src, size)
 			defer f.Close()
-			_, err = f.ReadAt(t.Context(), make([]byte, 4<<20), 0)
+			_, err = f.ReadContext(t.Context(), make([]byte, 4<<20), 0)
 			if c.want == nil && name != "extra" && err != nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -348,9 +348,9 @@ func TestDigest(t *testing.T) {
 	right := src.body[5]
 	src.body[5]++
 	f := c.Object(src, 2<<20)
-	_, _ = f.ReadAt(t.Context(), make([]byte, 2<<20), 0)
+	_, _ = f.ReadContext(t.Context(), make([]byte, 2<<20), 0)
 	settled(c)
-	if _, err := f.ReadAt(t.Context(), make([]byte, 10), 0); !errors.Is(err, syscall.EIO) {
+	if _, err := f.ReadContext(t.Context(), make([]byte, 10), 0); !errors.Is(err, syscall.EIO) {
 		t.Errorf("read: %v, want EIO", err)
 	}
 	f.Close()

@@ -86,8 +86,13 @@ func (b *block) cancelAhead() {
 func (f *File) Key() string { return f.src.Key() }
 
 // ReadAt reads len(p) bytes at off, fewer only at the end, with io.EOF. Past the
-// deadline it is os.ErrDeadlineExceeded.
-func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+// deadline it is os.ErrDeadlineExceeded. An error of the network's is EIO.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	return f.ReadContext(context.Background(), p, off)
+}
+
+// ReadContext is ReadAt that ends with ctx as well.
+func (f *File) ReadContext(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, syscall.EINVAL
 	}

@@ -121,7 +121,7 @@ var errWrongBytes = errors.New("wrong bytes")
 
 func tryRead(f *File, body []byte, off, n int) error {
 	p := make([]byte, n)
-	k, err := f.ReadAt(context.Background(), p, int64(off))
+	k, err := f.ReadContext(context.Background(), p, int64(off))
 	want := body[min(off, len(body)):min(off+n, len(body))]
 	if !bytes.Equal(p[:k], want[:min(k, len(want))]) || k > len(want) {
 		return errWrongBytes

@@ -21,7 +21,7 @@ func (s *section) Read(p []byte) (int, error) {
 	if s.off >= s.end {
 		return 0, io.EOF
 	}
-	n, err := s.f.ReadAt(s.ctx, p[:min(int64(len(p)), s.end-s.off)], s.off)
+	n, err := s.f.ReadContext(s.ctx, p[:min(int64(len(p)), s.end-s.off)], s.off)
 	s.off += int64(n)
 	if err == io.EOF && n > 0 {
 		err = nil
