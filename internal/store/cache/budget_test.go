@@ -211,8 +211,9 @@ func TestFullDisk(t *testing.T) {
 			readAt(t, f, src.body, off, 128<<10)
 		}
 	}
-	if u := c.Usage(); u.Used > 5<<20 || u.Used < 1<<20 {
-		t.Errorf("%+v on a disk of 4 MiB", u)
+	settled(c)
+	if u := c.Usage(); u.Used < 1<<20 {
+		t.Errorf("%+v: the disk has room for more", u)
 	}
 	if _, err := f.ReadContext(context.Background(), make([]byte, 10), 5); err != nil {
 		t.Error(err)
