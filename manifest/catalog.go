@@ -35,6 +35,10 @@ type CatalogOptions struct {
 // nothing (upstream's own, past the mount) is noticed and never overwritten. latest
 // is replaced only if it is what it was when it was looked at.
 //
+// On the Hugging Face Hub every write is a commit, and few are taken an hour: there all
+// that a log writes is one, on top of the commit in which the number was free. What is
+// listed is one commit too.
+//
 // A bucket has no users: every access is made with this process's credentials.
 // Methods may be used concurrently, by any number of processes on any number of nodes.
 type Catalog struct {

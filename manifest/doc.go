@@ -13,7 +13,7 @@
 //   - [Ref] is a reference, [ParseRef] its one parser.
 //   - [ParseRequest] reads what is written to a control file, [Request.Draft]
 //     makes of it the files of a version that has no number yet.
-//   - [Dir] is a store in a directory.
+//   - [Dir] is a store in a directory, [Catalog] one in a bucket.
 //
 // It knows neither FUSE nor configuration nor the environment.
 package manifest
