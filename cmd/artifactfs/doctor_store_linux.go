@@ -90,6 +90,7 @@ func (d *doctor) wandb(ctx context.Context) {
 		d.add(check, fail, oneLine(err), "", "")
 		return
 	}
+	defer d.outbox(k)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := k.wandb.Names(ctx, ""); err != nil {
@@ -102,6 +103,23 @@ func (d *doctor) wandb(ctx context.Context) {
 		return
 	}
 	d.add(check, fine, wandbState(d.cfg), "", "")
+}
+
+// outbox says what is not in W&B yet, or never will be.
+func (d *doctor) outbox(k *core) {
+	const check = "outbox"
+	all, err := k.push.List()
+	if err != nil {
+		d.add(check, fail, oneLine(err), "what is logged does not reach W&B", "")
+		return
+	}
+	for _, p := range all {
+		if p.Error != "" {
+			d.add(check, warn, fmt.Sprintf("%d versions are on their way to W&B, and %s has failed %d times", len(all), cmp.Or(p.Manifest, p.Name), p.Tries),
+				p.Error, "artifactfs push tries it now")
+			return
+		}
+	}
 }
 
 // artifacts looks for what makes "artifact not found" of names that are there.
