@@ -107,7 +107,7 @@ func (c *Catalog) Refresh(name string) {
 		for _, n := range c.arts.Keys() {
 			c.changed(n)
 		}
-		c.names.Purge()
+		c.expireNames()
 		return
 	}
 	c.changed(name)

@@ -23,7 +23,7 @@ func (c *Catalog) Claim(ctx context.Context, name string, v int) error {
 	}
 	err := c.claim(context.WithoutCancel(ctx), name, v)
 	c.changed(name)
-	c.names.Purge()
+	c.expireNames()
 	return c.failed(name, "claim "+Version(v).String(), err)
 }
 

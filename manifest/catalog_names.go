@@ -82,3 +82,13 @@ func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error
 	c.names.Add(prefix, &nameList{at: at, names: pack(names)})
 	return names, nil
 }
+
+// expireNames has the next listing of names read the store. What is known stays as the
+// last answer, for as long as the store gives none.
+func (c *Catalog) expireNames() {
+	for _, prefix := range c.names.Keys() {
+		if l, ok := c.names.Peek(prefix); ok {
+			c.names.Add(prefix, &nameList{names: l.names})
+		}
+	}
+}

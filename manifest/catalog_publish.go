@@ -32,7 +32,7 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 	}
 	v, again, err := log(ctx, name, dr)
 	c.changed(name)
-	c.names.Purge()
+	c.expireNames()
 	if err != nil {
 		return 0, c.failed(name, "log", err)
 	}

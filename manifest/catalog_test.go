@@ -203,3 +203,30 @@ func testCatalogBook(t *testing.T, b *bucket.Bucket) {
 		t.Errorf("WandBVersions = %v, %v; want v0", got, err)
 	}
 }
+
+// What was listed before a log is the last answer after it, if the store then goes away.
+func TestCatalogNamesSurvive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server")
+	}
+	s, proxy := buckettest.S3(t).Through(t)
+	c, ctx := manifest.NewCatalog(newPrefix(t, s.URI), nil), t.Context()
+	for range 2 {
+		if _, err := c.Publish(ctx, "m", hubDraft("/d")); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := c.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"m"}) {
+			t.Fatalf("Names = %v, %v; want m", names, err)
+		}
+	}
+	if err := c.SetAlias(ctx, "m", "prod", 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Publish(ctx, "m", hubDraft("/d")); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Down()
+	if names, err := c.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"m"}) {
+		t.Errorf("Names while the store is away = %v, %v; want the last answer", names, err)
+	}
+}

@@ -41,7 +41,7 @@ func (d *Dir) sweepArtifact(dir string, top int) {
 	}
 	const few = 16
 	others := time.Now().Nanosecond() // any will do, as long as they are not always the same
-	for i := range min(top+1, few) { // v0 is one, W&B's first
+	for i := range min(top+1, few) {  // v0 is one, W&B's first
 		d.sweep(dir + "/" + Version(top-i).String())
 		d.sweep(dir + "/" + Version((others+i)%(top+1)).String())
 	}

@@ -37,6 +37,19 @@ type knownPin struct {
 	here bool // no place took it: it is on this node only
 }
 
+// expire has every pin that lies in some place read there at its next use.
+func (s *snapshots) expire() {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range s.known.Keys() {
+		if p, ok := s.known.Peek(key); ok && !p.here {
+			p.at = time.Time{}
+			s.known.Add(key, p)
+		}
+	}
+}
+
 func (s *snapshots) init() {
 	s.once.Do(func() {
 		s.known, _ = lru.New[pinKey, knownPin](1 << 16)

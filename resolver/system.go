@@ -76,6 +76,7 @@ func (t *Tree) Refresh() {
 	for _, s := range []*Tree{t, t.manifest, t.wandb} {
 		if s != nil {
 			s.shown.Purge()
+			s.snap.expire()
 		}
 	}
 	if r, ok := t.src.(Refresher); ok {

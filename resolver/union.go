@@ -110,6 +110,12 @@ func (u *Union) Numbering(context.Context) (manifest.Numbering, error) {
 		by, err = u.usual(), nil
 	}
 	if err != nil {
+		u.mu.Lock()
+		last := u.by
+		u.mu.Unlock()
+		if last != "" { // what this process has gone by, while the store says nothing
+			return u.choose(last)
+		}
 		return "", unanswered(fmt.Errorf("whose numbers NAME/vN are is recorded in the manifest store (or set artifactfs.numbering): %w", err))
 	}
 	u.note(by, recorded)

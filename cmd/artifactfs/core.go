@@ -14,6 +14,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/internal/store/cache"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
@@ -26,9 +27,11 @@ type core struct {
 	cfg   *config.Config
 	tree  *resolver.Tree
 	src   *resolver.Union // what tree shows; nil if tracking is disabled
-	dir   *manifest.Dir   // nil without a manifest store
+	store recordStore     // nil without a manifest store
+	dir   *manifest.Dir   // store, if it is a directory; else nil
+	at    *bucket.Bucket  // what store is in, if it is a bucket; else nil
 	wandb *wandbSource    // nil if W&B is off
-	pins  []*manifest.Pins
+	pins  []pinPlace
 	data  *store.Local
 	root  *store.Local   // what dir is reached through
 	push  *outbox.Outbox // what logs to W&B; nil if that is off
@@ -123,6 +126,9 @@ func (c *core) configText() []byte {
 	}
 	if c.cfg.Umask != nil {
 		own["umask"] = fmt.Sprintf("%03o", *c.cfg.Umask)
+	}
+	if w := c.cfg.Writers.List(); len(w) > 0 {
+		own["writers"] = w
 	}
 	if c.cfg.Numbering != "" {
 		own["numbering"] = c.cfg.Numbering

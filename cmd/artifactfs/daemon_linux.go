@@ -102,7 +102,7 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 			return errors.New("the mount is not there yet")
 		},
 	})
-	if err == nil && reachable(cfg.Root) == nil {
+	if err == nil && reachable(cfg) == nil {
 		err = c.settle(context.Background())
 	}
 	return c, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -75,7 +76,10 @@ func (d *doctor) mount(dir string) {
 
 // free looks whether a mount could be made at dir.
 func (d *doctor) free(check, dir string) {
-	err := reachable(dir)
+	err := inTime(dir, func() error {
+		_, err := os.Stat(dir)
+		return err
+	})
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = mountable(dir)
 	}

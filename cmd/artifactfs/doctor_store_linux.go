@@ -63,7 +63,7 @@ func (d *doctor) stores(ctx context.Context) {
 	if d.cfg == nil {
 		return
 	}
-	unmade := d.cfg.Embedded && reachable(d.cfg.Root) != nil // the first mount or log makes it
+	unmade := d.cfg.Embedded && reachable(d.cfg) != nil // the first mount or log makes it
 	if d.cfg.Root != "" && !unmade {
 		before := len(d.found)
 		d.remote("manifest root", "store", d.cfg.Root)

@@ -41,7 +41,7 @@ type door struct{ dir string }
 // doorTo returns the door to k's store; nil if there is none, or if the store's
 // daemon sees the same paths as we do. at is the mount that was named, if one was.
 func doorTo(ctx context.Context, k *core, at string) (*door, error) {
-	if k.dir == nil {
+	if k.store == nil {
 		return nil, nil
 	}
 	here, err := place()
@@ -118,6 +118,9 @@ func sameAtHome(ctx context.Context, k *core, path string) error {
 
 // storeAtHome says whether the first process has the store, too.
 func storeAtHome(ctx context.Context, k *core) bool {
+	if k.dir == nil {
+		return true // a bucket is the same from everywhere
+	}
 	_, err := k.root.PathFor(ctx, 1, k.dir.String())
 	return err == nil
 }
@@ -199,6 +202,9 @@ const comesBack = 3 * time.Second
 // sameStore says whether a mount shows the store that is configured here. The two
 // may know its directory by other paths; where we do not have it, the path decides.
 func sameStore(k *core, s storeStatus) bool {
+	if k.dir == nil {
+		return k.cfg.Root == s.Root
+	}
 	var st unix.Stat_t
 	if err := unix.Stat(k.dir.String(), &st); err == nil && s.ID != "" {
 		return dirID(st.Dev, st.Ino) == s.ID

@@ -39,10 +39,13 @@ var ownID = sync.OnceValue(func() string {
 
 // openPins returns where the pins of jobs are kept: in the store, and where that
 // does not take them, below state_root.
-func (c *core) openPins(o coreOptions) []*manifest.Pins {
-	var pins []*manifest.Pins
-	if c.dir != nil {
-		pins = append(pins, c.dir.Pins())
+func (c *core) openPins(o coreOptions) []pinPlace {
+	var pins []pinPlace
+	switch s := c.store.(type) {
+	case *manifest.Dir:
+		pins = append(pins, s.Pins())
+	case *guarded:
+		pins = append(pins, s.Pins())
 	}
 	if c.cfg.StateRoot == "" {
 		return pins

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -245,10 +246,34 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 // log logs in this process, if paths mean here what they mean to the store's readers.
 func (k *core) log(ctx context.Context, name string, r *manifest.Request, o resolver.LogOptions) (*resolver.Result, error) {
 	path := strings.TrimPrefix(r.Path, "file://")
-	if k.dir != nil && filepath.IsAbs(path) {
+	if k.store != nil && filepath.IsAbs(path) {
 		if err := sameAtHome(ctx, k, path); err != nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
 		}
 	}
-	return k.tree.Log(ctx, name, r, o)
+	res, err := k.tree.Log(ctx, name, r, o)
+	if err == nil {
+		k.refreshMounts(name)
+	}
+	return res, err
+}
+
+// refreshMounts has the mounts of this store on this node look at it anew, where they
+// would do so by themselves only when what they have read is old: a bucket's listings,
+// and what this job sees as latest. They are not waited for.
+func (k *core) refreshMounts(name string) {
+	if k.at == nil && ownID() == "" {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, dir := range mountsOf(k.cfg) {
+			_ = os.WriteFile(filepath.Join(dir, ".artifactfs", "refresh"), []byte(name+"\n"), 0)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(50 * time.Millisecond):
+	}
 }

@@ -93,11 +93,11 @@ func (m *gauges) Collect(to chan<- prometheus.Metric) {
 	for dev, n := range c.data.InFlight() {
 		send(gauge, "calls_in_flight", "Calls outstanding on a file system of data, by device.", float64(n), "device", dev)
 	}
-	if c.dir == nil {
+	if c.store == nil {
 		return
 	}
 	up, since := 1.0, 0.0
-	if at, cause := c.dir.Degraded(); cause != nil {
+	if at, cause := c.store.Degraded(); cause != nil {
 		up, since = 0, time.Since(at).Seconds()
 	}
 	send(gauge, "store_up", "Whether the store answers.", up, "store", "manifest", "root", c.cfg.Root)

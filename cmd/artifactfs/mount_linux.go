@@ -146,7 +146,7 @@ func (a *app) mountClaimed(ctx context.Context, s *state, m *mountFlags, lk *os.
 		return err
 	}
 	if m.replace && !cfg.Embedded && check(dir) == serving {
-		if err := reachable(cfg.Root); err != nil {
+		if err := reachable(cfg); err != nil {
 			return fmt.Errorf("the mount at %s stays: the manifest root cannot be read now: %w", dir, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/fs"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
 // mountable finds out what mounting would fail with, in better words.
@@ -72,26 +74,43 @@ func (a *app) prepareRoot(cfg *config.Config) error {
 			return fmt.Errorf("the embedded store: %w", err)
 		}
 		fmt.Fprintf(a.err, "artifactfs: no configuration found: using the embedded store %s\n", cfg.Root)
-	} else if err := reachable(cfg.Root); err != nil {
+	} else if err := reachable(cfg); err != nil {
 		fmt.Fprintf(a.err, "artifactfs: the manifest root cannot be read now: %v\n", err)
 	}
 	return nil
 }
 
-// reachable looks at a root, which may hang: that must not keep us from mounting.
-func reachable(root string) error {
-	if root == "" {
+// look asks a root whether it is there.
+func look(cfg *config.Config) error {
+	if !bucket.Is(cfg.Root) {
+		_, err := os.Stat(cfg.Root)
+		return err
+	}
+	at, err := openBucket(cfg)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	return at.Ping(context.Background())
+}
+
+// reachable looks at a manifest root, which may hang: that must not keep us from
+// mounting.
+func reachable(cfg *config.Config) error {
+	if cfg.Root == "" {
 		return nil
 	}
+	return inTime(cfg.Root, func() error { return look(cfg) })
+}
+
+// inTime returns what fn says of a place, or that it says nothing.
+func inTime(where string, fn func() error) error {
 	answer := make(chan error, 1)
-	go func() {
-		_, err := os.Stat(root)
-		answer <- err
-	}()
+	go func() { answer <- fn() }()
 	select {
 	case err := <-answer:
 		return err
 	case <-time.After(2 * time.Second):
-		return fmt.Errorf("%s does not answer", root)
+		return fmt.Errorf("%s does not answer", where)
 	}
 }

@@ -66,10 +66,10 @@ func (c *core) openOutbox(log *slog.Logger) error {
 		Store: c.cfg.Root, Data: c.data, Log: log, Done: c.pushed,
 		Env: func(ctx context.Context) map[string]string { return store.Environ(ctx, wandbVars...) },
 	}
-	if c.dir != nil {
-		opt.Find = outbox.FindIn(c.dir)
+	if c.store != nil {
+		opt.Find = outbox.FindIn(c.store)
 		opt.Used = func(ctx context.Context, ref string) (string, error) {
-			return wandbRef(ctx, c.dir, manifest.Numbering(c.cfg.Numbering), ref)
+			return wandbRef(ctx, c.store, manifest.Numbering(c.cfg.Numbering), ref)
 		}
 	}
 	c.push = outbox.Open(at, opt)
@@ -78,8 +78,8 @@ func (c *core) openOutbox(log *slog.Logger) error {
 
 // pushed tells the store what W&B calls a version of it, and has W&B asked anew.
 func (c *core) pushed(ctx context.Context, p *manifest.Push) error {
-	if c.dir != nil {
-		if err := noteWandB(ctx, c.dir, p); err != nil {
+	if c.store != nil {
+		if err := noteWandB(ctx, c.store, p); err != nil {
 			return err
 		}
 	}
@@ -89,13 +89,13 @@ func (c *core) pushed(ctx context.Context, p *manifest.Push) error {
 
 // inWandB is what the store knows of a version that W&B has, whoever pushed it; nil if
 // it knows nothing.
-func inWandB(ctx context.Context, dir *manifest.Dir, name string, n int) (*manifest.Push, error) {
-	all, err := dir.WandBVersions(ctx, name)
+func inWandB(ctx context.Context, records recordStore, name string, n int) (*manifest.Push, error) {
+	all, err := records.WandBVersions(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range all {
-		w, err := dir.FromWandB(ctx, name, v)
+		w, err := records.FromWandB(ctx, name, v)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func inWandB(ctx context.Context, dir *manifest.Dir, name string, n int) (*manif
 }
 
 // noteWandB tells the store what W&B calls a version of it.
-func noteWandB(ctx context.Context, dir *manifest.Dir, p *manifest.Push) error {
+func noteWandB(ctx context.Context, records recordStore, p *manifest.Push) error {
 	if p.Manifest == "" {
 		return nil
 	}
@@ -123,7 +123,7 @@ func noteWandB(ctx context.Context, dir *manifest.Dir, p *manifest.Push) error {
 	if !ok {
 		return fmt.Errorf("W&B calls %s %q, which is no version", p.Manifest, p.Version)
 	}
-	return dir.NoteWandB(ctx, ref.Name, manifest.WandB{Version: int(v), Manifest: int(n), Artifact: p.Name, ID: p.ArtifactID, Digest: p.Digest, URL: p.URL})
+	return records.NoteWandB(ctx, ref.Name, manifest.WandB{Version: int(v), Manifest: int(n), Artifact: p.Name, ID: p.ArtifactID, Digest: p.Digest, URL: p.URL})
 }
 
 // wandbConfig is where W&B is and who asks, looked up anew each time. A variable

@@ -68,14 +68,14 @@ func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, erro
 	if !ok || ref.Sub != "" {
 		return nil, usagef("push expects versions by number, as NAME:v3: %s may be another one by the time it is carried out", ref)
 	}
-	if k.dir == nil {
+	if k.store == nil {
 		return nil, errors.New("push: there is no manifest store; set artifacts.manifest.root")
 	}
-	r, err := k.dir.Manifest(ctx, ref.Name, int(n))
+	r, err := k.store.Manifest(ctx, ref.Name, int(n))
 	if err != nil {
 		return nil, err
 	}
-	if p, err := inWandB(ctx, k.dir, ref.Name, int(n)); p != nil || err != nil {
+	if p, err := inWandB(ctx, k.store, ref.Name, int(n)); p != nil || err != nil {
 		return p, err
 	}
 	return k.push.Push(ctx, ref.Name, int(n), r.Draft())

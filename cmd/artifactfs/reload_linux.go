@@ -129,7 +129,7 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 	}
 	r.Changed = slices.Sorted(maps.Keys(change))
 	if newTree(change) {
-		if err := reachable(cfg.Root); err != nil {
+		if err := reachable(cfg); err != nil {
 			return nil, old.cfg, fmt.Errorf("the manifest root cannot be read now: %w", err)
 		}
 		c, err := d.open(cfg)
@@ -145,9 +145,12 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 	}
 	d.level.Set(cfg.LogLevel)
 	old.data.Reconfigure(cfg.DataRoots, cfg.Deadline)
-	if old.dir != nil {
+	if old.store != nil {
 		old.root.Reconfigure(nil, cfg.Deadline)
-		old.dir.SetTTL(cfg.TTL)
+		old.store.SetTTL(cfg.TTL)
+	}
+	if old.at != nil {
+		old.at.SetDeadline(cfg.Deadline)
 	}
 	d.server.Load().SetMaxBinds(cmp.Or(cfg.MaxBinds, fs.DefaultMaxBinds))
 	c := *old
@@ -173,14 +176,14 @@ func changed(a, b *config.Config) map[string]bool {
 var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
 	"DataRoots": "data_roots", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
-	"Numbering": "numbering", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root", "CacheSize": "cache_size",
+	"Numbering": "numbering", "Writers": "writers", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root", "CacheSize": "cache_size",
 	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
 }
 
 // newTree says whether a change takes another tree: what the kernel keeps of the
 // one that is mounted would be answers of the old store, or carry old owners.
 func newTree(change map[string]bool) bool {
-	for _, key := range []string{"artifacts.manifest.root", "artifacts.wandb", "artifacts", "wandb", "numbering", "uid", "gid", "umask", "snapshot", "state_root"} {
+	for _, key := range []string{"artifacts.manifest.root", "artifacts.wandb", "artifacts", "wandb", "numbering", "writers", "uid", "gid", "umask", "snapshot", "state_root"} {
 		if change[key] {
 			return true
 		}

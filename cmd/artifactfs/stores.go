@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 	"artifactfs.dev/artifactfs/wandb"
@@ -18,11 +20,10 @@ func (c *core) openStores(log *slog.Logger) error {
 	cfg := c.cfg
 	var m, w resolver.Source
 	if cfg.Root != "" {
-		dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: c.root, TTL: cfg.TTL, Log: log})
-		if err != nil {
+		if err := c.openManifest(log); err != nil {
 			return err
 		}
-		c.dir, m = dir, dir
+		m = c.store
 	}
 	if cfg.WandB {
 		c.wandb = &wandbSource{clients: &wandbClients{cfg: cfg}, opt: wandb.SourceOptions{TTL: cfg.TTL, Log: log}}
@@ -31,6 +32,54 @@ func (c *core) openStores(log *slog.Logger) error {
 	u, err := resolver.NewUnion(m, w, manifest.Numbering(cfg.Numbering))
 	c.src = u
 	return err
+}
+
+// recordStore is a manifest store of any kind.
+type recordStore interface {
+	resolver.Source
+	resolver.Book
+	Degraded() (time.Time, error)
+	SetTTL(time.Duration)
+	NoteWandB(ctx context.Context, name string, w manifest.WandB) error
+	String() string
+}
+
+// openManifest opens the manifest store: a directory, or a bucket by its URI.
+func (c *core) openManifest(log *slog.Logger) error {
+	cfg := c.cfg
+	if !bucket.Is(cfg.Root) {
+		dir, err := manifest.OpenDir(cfg.Root, &manifest.DirOptions{Local: c.root, TTL: cfg.TTL, Log: log})
+		c.dir, c.store = dir, dir
+		return err
+	}
+	at, err := openBucket(cfg)
+	if err != nil {
+		return err
+	}
+	c.at = at
+	c.store = &guarded{manifest.NewCatalog(at, &manifest.CatalogOptions{TTL: cfg.TTL, Log: log}), cfg.Writers}
+	return nil
+}
+
+func openBucket(cfg *config.Config) (*bucket.Bucket, error) {
+	u, err := bucket.Parse(cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	at, err := bucket.Open(context.Background(), u)
+	if err != nil {
+		return nil, fmt.Errorf("artifacts.manifest.root: %w", err)
+	}
+	at.SetDeadline(cfg.Deadline)
+	return at, nil
+}
+
+// pinPlace is where pins of jobs are kept.
+type pinPlace interface {
+	resolver.Pinner
+	resolver.SnapshotLister
+	Unpin(ctx context.Context, id, name, alias string) error
+	String() string
 }
 
 // settle records whose numbers the tree has, and refuses backends that would change
@@ -49,12 +98,14 @@ func (c *core) settle(ctx context.Context) error {
 // storeStates are the stores that are on, and whether they answer.
 func (c *core) storeStates() []storeStatus {
 	out := []storeStatus{}
-	if c.dir != nil {
+	if c.store != nil {
 		s := storeStatus{Store: "manifest", Root: c.cfg.Root, State: "ok", Embedded: c.cfg.Embedded}
-		if dev, ino, ok := c.dir.ID(); ok {
-			s.ID = dirID(dev, ino)
+		if c.dir != nil {
+			if dev, ino, ok := c.dir.ID(); ok {
+				s.ID = dirID(dev, ino)
+			}
 		}
-		if since, cause := c.dir.Degraded(); cause != nil {
+		if since, cause := c.store.Degraded(); cause != nil {
 			s.State, s.Since, s.Cause = "degraded", since, cause.Error()
 		}
 		out = append(out, s)
@@ -63,7 +114,7 @@ func (c *core) storeStates() []storeStatus {
 		s := storeStatus{Store: "wandb", Root: strings.TrimPrefix(c.wandb.String(), "W&B at "), State: "ok"}
 		if since, cause := c.wandb.Degraded(); cause != nil {
 			s.State, s.Since, s.Cause = wandbWords(cause), since, cause.Error()
-			if c.dir != nil {
+			if c.store != nil {
 				s.Cause += "; meanwhile the manifest store answers"
 			}
 		}

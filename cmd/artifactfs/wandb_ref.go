@@ -12,7 +12,7 @@ import (
 
 // wandbRef turns a reference of a record into W&B's: where the manifest store numbers,
 // v3 is a version of its own, and W&B may call that otherwise, or not know it.
-func wandbRef(ctx context.Context, dir *manifest.Dir, by manifest.Numbering, text string) (string, error) {
+func wandbRef(ctx context.Context, records recordStore, by manifest.Numbering, text string) (string, error) {
 	ref, err := manifest.ParseRef(text)
 	if err != nil {
 		return "", err
@@ -22,7 +22,7 @@ func wandbRef(ctx context.Context, dir *manifest.Dir, by manifest.Numbering, tex
 		return text, nil
 	}
 	if by == "" {
-		by, err = dir.Numbering(ctx)
+		by, err = records.Numbering(ctx)
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && by == manifest.ByWandB {
 		return text, nil
@@ -30,7 +30,7 @@ func wandbRef(ctx context.Context, dir *manifest.Dir, by manifest.Numbering, tex
 	if err != nil {
 		return "", err
 	}
-	w, err := inWandB(ctx, dir, ref.Name, int(n))
+	w, err := inWandB(ctx, records, ref.Name, int(n))
 	if err != nil {
 		return "", err
 	}

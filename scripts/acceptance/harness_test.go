@@ -117,6 +117,7 @@ type siteOptions struct {
 	Quiet bool     // no mount yet
 	Alone bool     // with a run directory of its own, to see what is left there
 	WandB *wandbtest.Server
+	Root  string // of the manifest store, if it is no directory: a URI
 }
 
 func newSite(t *testing.T, o siteOptions) *site {
@@ -129,11 +130,15 @@ func newSite(t *testing.T, o siteOptions) *site {
 	s := &site{
 		t: t, Lane: o.Lane, Base: base, Root: base + "/store", Data: base + "/data", Parent: base + "/mnt", Mnt: base + "/mnt/artifacts", WandB: o.WandB,
 	}
+	dirs := []string{s.Root, s.Data, s.Mnt, base + "/home", base + "/run"}
+	if o.Root != "" {
+		s.Root, dirs = o.Root, dirs[1:]
+	}
 	if o.Alone {
 		s.Run = base + "/run"
 	}
 	must(t, os.Chmod(base, 0o755))
-	for _, dir := range []string{s.Root, s.Data, s.Mnt, base + "/home", base + "/run"} {
+	for _, dir := range dirs {
 		must(t, os.MkdirAll(dir, 0o755))
 	}
 	must(t, unix.Mount(s.Parent, s.Parent, "", unix.MS_BIND, ""))
@@ -168,6 +173,11 @@ func (s *site) env() []string {
 	}
 	if s.Run != "" {
 		env = append(env, "ARTIFACTFS_RUN_DIR="+s.Run)
+	}
+	for _, v := range os.Environ() { // of the servers that a test has started
+		if strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "AZURE_STORAGE_") || strings.HasPrefix(v, "STORAGE_EMULATOR_") {
+			env = append(env, v)
+		}
 	}
 	if s.WandB != nil {
 		env = append(append(env, s.WandB.Environ()...), "WANDB_ENTITY=team")

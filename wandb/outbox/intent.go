@@ -124,8 +124,14 @@ func (o *Outbox) recoverOne(ctx context.Context, file string) error {
 	return os.Remove(file)
 }
 
-// FindIn is Options.Find for a store on a directory.
-func FindIn(dir *manifest.Dir) func(context.Context, string, []byte) (int, error) {
+// Records are a manifest store, as far as FindIn reads it.
+type Records interface {
+	Versions(ctx context.Context, name string) (*manifest.Listing, error)
+	Manifest(ctx context.Context, name string, version int) (*manifest.Record, error)
+}
+
+// FindIn is Options.Find for a manifest store.
+func FindIn(dir Records) func(context.Context, string, []byte) (int, error) {
 	return func(ctx context.Context, name string, metadata []byte) (int, error) {
 		const recent = 100 // others may have logged meanwhile, but not so many
 		l, err := dir.Versions(ctx, name)

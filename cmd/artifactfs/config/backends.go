@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
 // backends decides which stores are on. Upstream goes by Python's truth, so that
@@ -112,10 +114,11 @@ func Root(v string, env Env) (string, error) {
 				return "", fmt.Errorf("%q names a host; a local root is file:///path", v)
 			}
 			v = rest
-		case "s3", "s3a", "gs", "gcs", "az", "azblob", "abfs", "abfss", "hf":
-			return "", fmt.Errorf("%q: object stores are not in this build; use an absolute path or file:///path", v)
 		default:
-			return "", fmt.Errorf("%q: unknown kind of store %q; use an absolute path or file:///path", v, scheme)
+			if bucket.Is(v) && scheme != "mem" {
+				return bucketRoot(v)
+			}
+			return "", fmt.Errorf("%q: unknown kind of store %q; use an absolute path, file:///path, s3://, gs://, azblob:// or hf://", v, scheme)
 		}
 	}
 	v = expandHome(v, env)
@@ -123,6 +126,19 @@ func Root(v string, env Env) (string, error) {
 		return "", fmt.Errorf("%q is neither an absolute path nor a URI", v)
 	}
 	return filepath.Clean(v), nil
+}
+
+// bucketRoot spells a bucket's URI in one way, so that one store is one root.
+func bucketRoot(v string) (string, error) {
+	u, err := bucket.Parse(v)
+	if err != nil {
+		return "", err
+	}
+	root := u.String()
+	if len(u.Params) > 0 {
+		root += "?" + u.Params.Encode()
+	}
+	return root, nil
 }
 
 // embeddedRoot is the store of those who configured nothing.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	DataRoots []string      `json:"data_roots,omitempty"`
 	MaxBinds  int           `json:"max_binds,omitempty"` // 0: the default
 	Numbering string        `json:"numbering,omitempty"` // "wandb" or "manifest"; "" is as the store has it
+	Writers   Writers       `json:"writers,omitzero"`    // who may write a store that has no users
 	Snapshot  string        `json:"snapshot,omitempty"`  // "job" or "off"; "" is job
 	StateRoot string        `json:"state_root,omitempty"`
 	CacheDir  string        `json:"cache_dir,omitempty"`  // "": nothing is kept
@@ -36,6 +38,23 @@ type Config struct {
 
 	// Warnings are for people, one line each: what was set and does nothing here.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Writers are users and groups, by number.
+type Writers struct {
+	Users  []uint32 `json:"users,omitempty"`
+	Groups []uint32 `json:"groups,omitempty"`
+}
+
+// List spells them as the setting does.
+func (w Writers) List() (out []string) {
+	for _, u := range w.Users {
+		out = append(out, fmt.Sprintf("user:%d", u))
+	}
+	for _, g := range w.Groups {
+		out = append(out, fmt.Sprintf("group:%d", g))
+	}
+	return out
 }
 
 // WandB is the [wandb] table.

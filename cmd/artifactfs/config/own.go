@@ -32,11 +32,12 @@ var ownKeys = map[string]setter{
 	"ttl":        setTTL,
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
+	"writers":    setWriters,
 
 	"cache_dir":  setCacheDir,
 	"cache_size": setCacheSize,
 
-	"lineage": nil, "writers": nil,
+	"lineage": nil,
 }
 
 // own decodes [artifactfs], the one table whose unknown keys are errors: it is
@@ -151,6 +152,36 @@ func setID(dst **uint32, v any, lookup func(string) (string, error)) error {
 	}
 	id := uint32(n)
 	*dst = &id
+	return nil
+}
+
+// setWriters reads user:NAME and group:NAME, where a number will do for a name.
+func setWriters(c *Config, v any, _ Env) error {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, v := range list {
+		s, _ := v.(string)
+		kind, name, _ := strings.Cut(s, ":")
+		var id *uint32
+		var err error
+		switch kind {
+		case "user":
+			if err = setID(&id, name, lookupUser); err == nil {
+				c.Writers.Users = append(c.Writers.Users, *id)
+			}
+		case "group":
+			if err = setID(&id, name, lookupGroup); err == nil {
+				c.Writers.Groups = append(c.Writers.Groups, *id)
+			}
+		default:
+			err = fmt.Errorf("%s is neither user:NAME nor group:NAME", show(v))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

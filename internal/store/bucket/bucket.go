@@ -128,6 +128,16 @@ func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([
 	}
 }
 
+// Ping asks for one name, and returns why the bucket cannot be read, if it cannot.
+func (b *Bucket) Ping(ctx context.Context) error {
+	ctx, cancel := b.bounded(ctx)
+	defer cancel()
+	if _, _, err := b.blob.ListPage(ctx, blob.FirstPageToken, 1, nil); err != nil {
+		return b.failed(ctx, "list", "", err, true)
+	}
+	return nil
+}
+
 // Read returns an object of at most max bytes, and the tag of its content, which it
 // returns of longer ones too, with fs.ErrInvalid. The error is fs.ErrNotExist only if the bucket is there and the object is not.
 func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, string, error) {

@@ -1,0 +1,153 @@
+//go:build linux
+
+package acceptance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
+)
+
+// 16 processes log 20 versions each to one name of a bucket, through the mount's doors, upstream's own sequence of system calls among
+// them, and by the command: every version is there once, whole, and latest is the highest.
+func TestWritersToBuckets(t *testing.T) {
+	needRoot(t)
+	py := python(t)
+	processes, each := 16, 20
+	if testing.Short() {
+		processes, each = 6, 5
+	}
+	buckettest.Each(t, func(t *testing.T, store buckettest.Store) {
+		s := newSite(t, siteOptions{Root: store.URI})
+		dir := s.data("corpus", map[string]string{"part.txt": "text"})
+		const name = "corpus"
+		s.artifactfs("log", name, dir, "--set", "writer=first", "--set", "k=0")
+		doors := []func(tag string) ([]string, string){
+			func(tag string) ([]string, string) { return shellWriter(s, name, dir, tag, each), "" },
+			func(tag string) ([]string, string) { return commandWriter(name, dir, tag, each), "" },
+			func(tag string) ([]string, string) {
+				return []string{py, "upstream_writer.py", s.path(".manifest"), name, strconv.Itoa(each), dir, tag}, "."
+			},
+		}
+		answered := map[string]int{}
+		stop := make(chan struct{})
+		var mu sync.Mutex
+		var writers, readers sync.WaitGroup
+		readers.Go(func() { watchLatest(t, s, name, stop) })
+		for i := range processes {
+			tag := fmt.Sprintf("%s%d", []string{"shell", "command", "upstream"}[i%len(doors)], i)
+			argv, cwd := doors[i%len(doors)](tag)
+			writers.Go(func() {
+				got, err := runWriter(s, argv, cwd, tag)
+				if err != nil {
+					t.Errorf("%s: %v", tag, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				maps.Copy(answered, got)
+			})
+		}
+		writers.Wait()
+		close(stop)
+		readers.Wait()
+		checkBucket(t, s, name, answered, processes*each+1)
+	})
+}
+
+// checkBucket looks at what a name holds, as it is shown.
+func checkBucket(t *testing.T, s *site, name string, answered map[string]int, want int) {
+	t.Helper()
+	must(t, os.WriteFile(s.path(".artifactfs", "refresh"), []byte(name+"\n"), 0o644))
+	found := s.listed(name)
+	if len(found) != want {
+		t.Errorf("%d versions are listed, want %d", len(found), want)
+	}
+	tags := map[string]int{}
+	for n := range found {
+		text, err := os.ReadFile(s.path(".manifest", name, fmt.Sprint("v", n), "manifest.json"))
+		var r record
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if _, err2 := os.Stat(s.path(".manifest", name, fmt.Sprint("v", n), "metadata.json")); err2 != nil {
+			err = errors.Join(err, err2)
+		}
+		if other, twice := tags[r.tag()]; twice || err != nil {
+			t.Errorf("v%d is %s, as is v%d; %v", n, r.tag(), other, err)
+		}
+		tags[r.tag()] = n
+	}
+	for tag, n := range answered {
+		if n != 0 && tags[tag] != n {
+			t.Errorf("%s was answered v%d and is v%d", tag, n, tags[tag])
+		}
+	}
+	if got, err := s.latest(name); err != nil || got != slices.Max(slices.Collect(maps.Keys(found))) {
+		t.Errorf("latest is v%d, %v; the highest is v%d", got, err, slices.Max(slices.Collect(maps.Keys(found))))
+	}
+}
+
+// A bucket that goes away is never an artifact that is gone: what was known is answered, what was not is EIO, and both within the
+// deadline. When it comes back, so does all of it. A killed daemon changes nothing of that.
+func TestBucketGoesAway(t *testing.T) {
+	needRoot(t)
+	buckettest.Each(t, func(t *testing.T, store buckettest.Store) {
+		store, proxy := store.Through(t)
+		s := newSite(t, siteOptions{Root: store.URI, Keys: []string{`deadline = "2s"`, `ttl = "100ms"`}})
+		dir := s.data("corpus", map[string]string{"part.txt": "text"})
+		s.artifactfs("log", "corpus", dir)
+		if got := s.shell("ls " + s.Mnt + "; ls " + s.path("corpus")); got != "corpus\nlatest\nv1\n" {
+			t.Fatalf("ls: %q", got)
+		}
+		mend := proxy.Down()
+		for _, c := range []struct {
+			what string
+			do   func() error
+			want error
+		}{
+			{"ls of what was listed", func() error { _, err := os.ReadDir(s.path("corpus")); return err }, nil},
+			{"ls of the root", func() error { _, err := os.ReadDir(s.Mnt); return err }, nil},
+			{"data", func() error { _, err := os.ReadFile(s.path("corpus", "latest", "part.txt")); return err }, nil},
+			{"an unknown name", func() error { _, err := os.Stat(s.path("none")); return err }, syscall.EIO},
+			{"a log", func() error { return os.WriteFile(s.path(".log", "corpus"), []byte(dir+"\n"), 0o644) }, syscall.EIO},
+		} {
+			time.Sleep(100 * time.Millisecond) // the listing's life
+			start := time.Now()
+			err := c.do()
+			if c.want == nil && err != nil || c.want != nil && !errors.Is(err, c.want) && !errors.Is(err, syscall.ETIMEDOUT) {
+				t.Errorf("%s, while the store is away: %v, want %v", c.what, err, c.want)
+			}
+			if took := time.Since(start); took > 15*time.Second {
+				t.Errorf("%s took %v", c.what, took)
+			}
+		}
+		if got := s.artifactfs("status", s.Mnt); !strings.Contains(got, "degraded") {
+			t.Errorf("status says nothing of it:\n%s", got)
+		}
+		mend()
+		eventually(t, 15*time.Second, "the store is back", func() error {
+			if _, err := os.Stat(s.path("none")); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("an unknown name: %w", err)
+			}
+			return nil
+		})
+		s.shell("echo " + dir + " > " + s.path(".log", "corpus"))
+		s.kill()
+		s.back(comeback, "after kill -9")
+		if got, err := s.latest("corpus"); err != nil || got != 2 {
+			t.Errorf("latest is v%d, %v; want v2", got, err)
+		}
+	})
+}
