@@ -147,6 +147,7 @@ func TestDamage(t *testing.T) {
 				if when != "open" {
 					f.Close()
 					g.Close()
+					settled(c) // a fetch may have the files open for a moment longer
 				}
 				if when == "restart" {
 					c.Close()

@@ -42,6 +42,8 @@ func takeSlot(dir string, log *slog.Logger) (*slot, error) {
 		if i > 0 {
 			log.Warn("cache: another process has the directory; this one keeps what it reads beside it", "dir", s.dir)
 		}
+		now := time.Now()
+		_ = os.Chtimes(s.lock.Name(), now, now) // at worst it is removed a day early
 		for j := i + 1; j < slots; j++ {
 			removeAbandoned(filepath.Join(dir, strconv.Itoa(j)))
 		}
@@ -62,8 +64,6 @@ func lockSlot(dir string) (*slot, error) {
 		f.Close()
 		return nil, err
 	}
-	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now) // not worth an error: it is then removed a day early
 	return &slot{dir, f}, nil
 }
 

@@ -54,16 +54,7 @@ func (c *Cache) scan() error {
 
 // adopt reads which blocks there are of an object.
 func (c *Cache) adopt(name string) (*object, error) {
-	sums, err := os.Open(filepath.Join(c.dir, name+sumsSuffix))
-	if err != nil {
-		return nil, err
-	}
-	h, err := decodeHead(sums)
-	sums.Close()
-	if err != nil || fileName(h.key, h.size) != name {
-		return nil, errDamaged
-	}
-	d, err := openDisk(c.dir, h)
+	d, err := openNamed(c.dir, name)
 	if err != nil {
 		return nil, err
 	}
