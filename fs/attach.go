@@ -108,8 +108,8 @@ func bindsIn(infos []*mountinfo.Info, id int, dir string) (binds []string) {
 // shed makes a stack of dead mounts as low as it can be. A daemon that died between
 // attaching its mount beneath a dead one and taking that away left two, and nothing
 // can be taken away from below another: so the upper ones go before a third comes.
-// What is bound in an upper one alone is lost unless it has been taken over: those
-// stay then, if it has not.
+// What is bound in an upper one alone is an error until the new mount is there, a
+// moment later; and lost, unless it has been taken over: if it has not, they stay.
 func shed(dir string, taken bool) error {
 	for {
 		infos, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
