@@ -44,6 +44,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		return nil, err
 	}
 	to, err := t.backends(name, req.Backends)
+	if err == nil && to.store == nil {
+		err = t.mayPush(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

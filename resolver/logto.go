@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
+	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
 )
 
@@ -53,6 +55,18 @@ func (t *Tree) backends(name string, names []string) (loggers, error) {
 		return to, fmt.Errorf("log of %s: backends is empty, so there is nothing to log to: %w", name, fs.ErrInvalid)
 	}
 	return to, nil
+}
+
+// mayPush refuses to log to W&B alone for those who are not meant to: it knows no
+// users, and takes all for the one whose key it is. Who logs to a store as well has its
+// leave.
+func (t *Tree) mayPush(ctx context.Context) error {
+	c, ok := store.CallerOf(ctx)
+	own := uint32(os.Geteuid())
+	if !ok || c.UID == 0 || c.UID == own || t.opt.Writer != nil && t.opt.Writer(c) {
+		return nil
+	}
+	return fmt.Errorf("W&B takes logs here from root, uid %d, who mounted, and artifactfs.writers; not from uid %d: %w", own, c.UID, fs.ErrPermission)
 }
 
 // publish logs a version in this store, and says in out what became of it.

@@ -53,6 +53,10 @@ type Options struct {
 	// Pusher logs to W&B what is logged; nil: W&B is off.
 	Pusher Pusher
 
+	// Writer reports whether a caller may log to a store that knows no users, beside
+	// root and the user of this process. Nil: nobody else may.
+	Writer func(c store.Caller) bool
+
 	// Job returns the snapshot's id of the job that the caller belongs to, "" if it
 	// is in none, and false if that cannot be seen. Nil: nobody's aliases are pinned.
 	Job func(ctx context.Context) (id string, seen bool)

@@ -100,6 +100,9 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	}
 	if c.push != nil {
 		opts.Pusher = c.push
+		opts.Writer = func(who store.Caller) bool {
+			return mayLog(store.WithCaller(context.Background(), who), "W&B", cfg.Writers) == nil
+		}
 	}
 	c.tree = resolver.New(c.src, opts)
 	return c, nil
