@@ -3,6 +3,7 @@ package wandb
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -62,6 +63,20 @@ func (o *object) Key() string {
 		return "wandb:" + o.f.s.c.Server() + ":" + o.f.id + ":" + e.path
 	}
 	return ""
+}
+
+// Digest returns the hash that the manifest has of a stored file, "" if it has none
+// that is known here.
+func (o *object) Digest() (algorithm string, sum []byte) {
+	e := o.f.index.at(o.i)
+	if e.newHash() == nil {
+		return "", nil
+	}
+	sum, _ = base64.StdEncoding.DecodeString(e.digest)
+	if e.alg == xxh128 {
+		return "xxh128", sum
+	}
+	return "md5", sum
 }
 
 // ReadRange reads from W&B's own cache on this machine if the file is there, else

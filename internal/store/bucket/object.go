@@ -19,6 +19,7 @@ type Object struct {
 	b       *Bucket
 	key     string
 	tag     string
+	digest  digest
 	Size    int64
 	ModTime time.Time
 }
@@ -38,6 +39,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (*Object, error) {
 	if b.rule.attr != nil {
 		o.tag = b.rule.attr(a)
 	}
+	o.digest = b.digestOf(a, o.tag)
 	return o, nil
 }
 

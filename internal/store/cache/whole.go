@@ -199,20 +199,10 @@ func newHash(algorithm string) hash.Hash {
 	case "sha256":
 		return sha256.New()
 	case "xxh128":
-		return xxh128{xxh3.New()}
+		return xxh3.New128()
 	}
 	return nil
 }
-
-// xxh128 is xxh3's hash of 128 bits.
-type xxh128 struct{ *xxh3.Hasher }
-
-func (x xxh128) Sum(b []byte) []byte {
-	s := x.Sum128().Bytes()
-	return append(b, s[:]...)
-}
-
-func (x xxh128) Size() int { return 16 }
 
 // checkLater verifies the digest of an object once all of it is there, if one is known.
 // The caller has claimed the object.
