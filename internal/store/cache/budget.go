@@ -1,6 +1,9 @@
 package cache
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // spare is the part of the disk's limit that is left free: whoever adds up the files
 // does so one after another, and finds room that was given back here and used there.
@@ -8,7 +11,7 @@ const spare = 64
 
 // reserve makes room for n bytes on the disk; false if there is none to be had.
 func (c *Cache) reserve(n int64) bool {
-	for {
+	for refused := 0; refused < 100; {
 		c.mu.Lock()
 		if c.used+n <= c.limit-c.limit/spare {
 			c.used += n
@@ -20,8 +23,11 @@ func (c *Cache) reserve(n int64) bool {
 		if b == nil {
 			return false
 		}
-		c.evict(b)
+		if !c.evict(b) {
+			refused++
+		}
 	}
+	return false
 }
 
 // shrink evicts until there is not too much.
@@ -45,14 +51,23 @@ func (c *Cache) victim() *block {
 	return nil
 }
 
-// evict gives back a victim's room.
-func (c *Cache) evict(b *block) {
+// evict gives back a victim's room; false if it must stay: the kernel may still read
+// for somebody what an earlier process has opened whole.
+func (c *Cache) evict(b *block) bool {
 	o := b.o
 	d, err := o.files()
 	if err == nil {
 		err = d.clear(b.first(), b.units())
 	}
 	c.mu.Lock()
+	if errors.Is(err, errOpen) {
+		b.idle = c.idle.PushBack(b)
+		close(b.gone)
+		b.gone = nil
+		c.mu.Unlock()
+		c.disclaim(o)
+		return false
+	}
 	delete(o.blocks, b.index)
 	if err == nil {
 		c.used -= b.charge
@@ -63,6 +78,7 @@ func (c *Cache) evict(b *block) {
 	close(b.gone)
 	c.mu.Unlock()
 	c.disclaim(o)
+	return true
 }
 
 // price returns what is to be reserved before units of a block are fetched. The

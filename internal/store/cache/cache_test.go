@@ -318,7 +318,6 @@ func TestOpenWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer real.Close()
 	other := newSource("b", 20<<20)
 	g := c.Object(other, 20<<20)
 	defer g.Close()
@@ -329,6 +328,7 @@ func TestOpenWhole(t *testing.T) {
 		t.Errorf("after the cache was full: %d bytes, %v", len(got), err)
 	}
 	f.Close()
+	real.Close()
 	for off := 0; off < 20<<20; off += 1 << 20 {
 		readAt(t, g, other.body, off, 1<<20)
 	}
@@ -337,6 +337,115 @@ func TestOpenWhole(t *testing.T) {
 	defer f.Close()
 	if _, err := f.Open(t.Context()); !errors.Is(err, ErrIncomplete) {
 		t.Errorf("closed, it is not evicted: %v", err)
+	}
+}
+
+// What is open whole stays for who reads it when its process is killed.
+func TestOpenWholeSurvives(t *testing.T) {
+	dir := t.TempDir()
+	c := openCache(t, dir, 4<<20)
+	src, other := newSource("a", 2<<20), newSource("b", 20<<20)
+	f := c.Object(src, 2<<20)
+	readAt(t, f, src.body, 0, 2<<20)
+	real, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill(c)
+	c = openCache(t, dir, 4<<20)
+	g := c.Object(other, 20<<20)
+	defer g.Close()
+	stream := func() {
+		for off := 0; off < 20<<20; off += 1 << 20 {
+			readAt(t, g, other.body, off, 1<<20)
+		}
+		settled(c)
+	}
+	stream()
+	if got, err := io.ReadAll(real); err != nil || !bytes.Equal(got, src.body) {
+		t.Errorf("after the cache was full: %d bytes, %v", len(got), err)
+	}
+	if u := c.Usage(); u.Used > u.Limit {
+		t.Errorf("%+v", u)
+	}
+	real.Close()
+	stream()
+	if list, err := List(dir); err != nil || len(list) != 1 {
+		t.Errorf("closed, it stays: %+v, %v", list, err)
+	}
+}
+
+// What was fetched ahead for a file is given up when the file is closed.
+func TestCloseEndsReadingAhead(t *testing.T) {
+	c := openCache(t, t.TempDir(), 512<<20)
+	src := newSource("a", 64<<20)
+	gate := make(chan struct{})
+	src.each = func(off, _ int64) fault {
+		if off >= 1<<20 {
+			return fault{gate: gate}
+		}
+		return fault{}
+	}
+	f := c.Object(src, 64<<20)
+	for off := 0; off < 1<<20; off += 128 << 10 {
+		readAt(t, f, src.body, off, 128<<10)
+	}
+	f.Close()
+	start := time.Now()
+	settled(c)
+	if took := time.Since(start); took > 5*time.Second { // it waits ten for the gate
+		t.Errorf("requests went on for %v", took)
+	}
+	if n := src.sent.Load(); n > 2<<20 {
+		t.Errorf("%d bytes were fetched for 1 MiB", n)
+	}
+}
+
+// What a process wrote without getting to its sum is given back by the next one.
+func TestTrim(t *testing.T) {
+	dir := t.TempDir()
+	c := openCache(t, dir, 64<<20)
+	src := newSource("a", 8<<20)
+	f := c.Object(src, 8<<20)
+	readAt(t, f, src.body, 0, 100)
+	kill(c)
+	data, err := os.OpenFile(c.dir+"/"+fileName("a", 8<<20), os.O_RDWR, 0)
+	if err == nil {
+		_, err = data.WriteAt(make([]byte, 2<<20), 4<<20)
+		data.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = openCache(t, dir, 64<<20)
+	if takes := du(t, c.dir); takes > 1<<20 {
+		t.Errorf("%d bytes on the disk", takes)
+	}
+	before := src.requests.Load()
+	f = c.Object(src, 8<<20)
+	defer f.Close()
+	readAt(t, f, src.body, 0, 100)
+	if src.requests.Load() != before {
+		t.Error("what was there is gone too")
+	}
+}
+
+// A file that takes more of the disk than is known of is another one.
+func TestExcess(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("a", 8<<20)
+	f := c.Object(src, 8<<20)
+	readAt(t, f, src.body, 0, 100)
+	f.Close()
+	settled(c)
+	if err := os.WriteFile(c.dir+"/"+fileName("a", 8<<20), make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f = c.Object(src, 8<<20)
+	defer f.Close()
+	readAt(t, f, src.body, 0, 100)
+	if takes := du(t, c.dir); takes > 1<<20 {
+		t.Errorf("%d bytes on the disk", takes)
 	}
 }
 

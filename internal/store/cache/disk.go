@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/zeebo/xxh3"
+	"golang.org/x/sys/unix"
 )
 
 // unit is what is kept or not. A random read of 256 KiB touches five of them: 1.25
@@ -107,8 +108,12 @@ func openDisk(dir string, h head) (*disk, error) {
 
 // createDisk makes the files of an object of which nothing is kept.
 func createDisk(dir string, h head) (*disk, error) {
+	// Files that are there may be open whole, and must not change for who reads them.
+	if err := removeDisk(dir, fileName(h.key, h.size)); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, fileName(h.key, h.size))
-	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	data, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
@@ -200,8 +205,17 @@ func (d *disk) readUnit(p []byte, u int64, at int, want uint64) int {
 	return n
 }
 
-// clear forgets the units from first, n of them, and gives back their room.
+// errOpen is that somebody has a file open whole.
+var errOpen = errors.New("somebody has it open")
+
+// clear forgets the units from first, n of them, and gives back their room. Who has
+// opened the file whole holds a lock on it, which stays for as long as the kernel has
+// the file, whatever becomes of the process.
 func (d *disk) clear(first int64, n int) error {
+	if err := unix.Flock(int(d.data.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
+		return errOpen
+	}
+	defer unix.Flock(int(d.data.Fd()), unix.LOCK_UN)
 	if _, err := d.sums.WriteAt(make([]byte, n*sumSize), header+first*sumSize); err != nil {
 		return err
 	}

@@ -51,8 +51,9 @@ func (d *disk) touch() {
 
 // Open returns the file on the disk that has all of the content, for reading, after
 // all of it has been read and found right: once, and again after a change. It stays
-// as it is until f is closed. The error is ErrIncomplete as long as something is
-// missing. The caller closes what it gets.
+// as it is while f or the very file is open, also where only the kernel still has it
+// (FUSE passthrough, a mapping) and this process was killed. The error is ErrIncomplete
+// as long as something is missing. The caller closes what it gets.
 func (f *File) Open(ctx context.Context) (*os.File, error) {
 	if f.o == nil {
 		return nil, ErrIncomplete
@@ -105,10 +106,11 @@ func (c *Cache) openWhole(ctx context.Context, o *object, src store.Object) (*os
 	if err != nil {
 		return nil, ErrIncomplete
 	}
-	now, err := stampOf(f)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	now, statErr := stampOf(f)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil || now != o.good {
+	if err != nil || statErr != nil || now != o.good {
 		f.Close()
 		return nil, ErrIncomplete
 	}
