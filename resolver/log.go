@@ -144,6 +144,9 @@ func (t *Tree) isFirst(ctx context.Context, name string, n int) (bool, error) {
 func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (string, error) {
 	if r.Remote() {
 		local, err := fileURI(r.Path)
+		if err == nil && local == "" && t.opt.Remote != nil && t.opt.Remote.Has(r.Path) {
+			err = t.checkRemote(ctx, r.Path, o)
+		}
 		if err != nil || local == "" {
 			return "", err
 		}
@@ -174,6 +177,18 @@ func (t *Tree) logPath(ctx context.Context, r *manifest.Request, o LogOptions) (
 		_, err = t.iterationIn(ctx, base, *r.Iteration)
 	}
 	return "", err
+}
+
+// checkRemote looks whether there is data at a URI, and whether it may lie there.
+func (t *Tree) checkRemote(ctx context.Context, uri string, o LogOptions) error {
+	if err := t.opt.Remote.Allowed(uri); err != nil || o.NoCheck {
+		return err
+	}
+	files, err := t.opt.Remote.Files(ctx, uri)
+	if err == nil {
+		_, err = files.Stat(ctx, "")
+	}
+	return err
 }
 
 // fileURI returns the path that a file:// URI names, and "" for any other. It means

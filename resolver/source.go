@@ -41,6 +41,16 @@ type Filer interface {
 	Files(ctx context.Context, name string, version int) (store.Files, error)
 }
 
+// Remote is data that records refer to by URI.
+type Remote interface {
+	// Has reports whether URIs of this kind are read.
+	Has(uri string) bool
+	// Allowed returns why a version's data may not lie there, if it may not: EPERM.
+	Allowed(uri string) error
+	// Files returns what lies there; of an object, what lies beside it. It asks nothing.
+	Files(ctx context.Context, uri string) (store.Files, error)
+}
+
 // Describer is a Source that knows more of a version than its record holds.
 type Describer interface {
 	// Describe returns all that it knows, by names of its own; fs.ErrNotExist if there

@@ -33,14 +33,21 @@ var (
 // no local path; nil if that is not how it is.
 func (t *Tree) stored(ctx context.Context, name string, n int) (shownDir, error) {
 	f, ok := t.src.(Filer)
-	if !ok {
+	if !ok && t.opt.Remote == nil {
 		return nil, nil
 	}
 	v, err := t.version(ctx, name, n)
 	if err != nil {
 		return nil, err
 	}
-	if path := v.Record.Manifest.Path; path != "" && !manifest.IsURI(path) {
+	path := v.Record.Manifest.Path
+	if path != "" && !manifest.IsURI(path) {
+		return nil, nil
+	}
+	if path != "" && t.opt.Remote != nil && t.opt.Remote.Has(path) {
+		return t.remote(ctx, v, path)
+	}
+	if !ok {
 		return nil, nil
 	}
 	files, err := f.Files(ctx, v.Name, v.N)
@@ -49,6 +56,24 @@ func (t *Tree) stored(ctx context.Context, name string, n int) (shownDir, error)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("files of %s: %w", v, err)
+	}
+	return &storedDir{t: t, v: v.kept(), files: files}, nil
+}
+
+// remote returns the data of a version whose record leads to a URI.
+func (t *Tree) remote(ctx context.Context, v *Version, uri string) (shownDir, error) {
+	if n, ok := v.Record.Iteration(); ok {
+		return nil, fmt.Errorf("data of %s, %s: iteration %d of a checkpoint behind a URI is not shown in this release: %w", v, uri, n, syscall.EOPNOTSUPP)
+	}
+	files, err := t.opt.Remote.Files(ctx, uri)
+	if err == nil {
+		_, err = files.Stat(ctx, "")
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		t.lost.add(Missing{Name: v.Name, Version: v.N, Path: uri, Producer: v.Record.Manifest.Producer, CreatedAt: v.Record.Manifest.CreatedAt})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data of %s, %s: %w", v, uri, err)
 	}
 	return &storedDir{t: t, v: v.kept(), files: files}, nil
 }

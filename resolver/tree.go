@@ -57,6 +57,9 @@ type Options struct {
 	// root and the user of this process. Nil: nobody else may.
 	Writer func(c store.Caller) bool
 
+	// Remote reads data behind URIs. May be nil.
+	Remote Remote
+
 	// Job returns the snapshot's id of the job that the caller belongs to, "" if it
 	// is in none, and false if that cannot be seen. Nil: nobody's aliases are pinned.
 	Job func(ctx context.Context) (id string, seen bool)

@@ -293,7 +293,7 @@ func localPath(v *Version) (string, error) {
 		return "", fmt.Errorf("its files lie in the store, and in no directory: %w", syscall.EOPNOTSUPP)
 	}
 	if manifest.IsURI(path) {
-		return path, fmt.Errorf("remote data cannot be read in this release: %w", syscall.EOPNOTSUPP)
+		return path, fmt.Errorf("its data lies behind a URI, and in no directory: %w", syscall.EOPNOTSUPP)
 	}
 	if len(path) >= maxPath {
 		return path[:100] + "…", fmt.Errorf("the recorded path has %d bytes: %w", len(path), syscall.ENAMETOOLONG)

@@ -67,6 +67,14 @@ func cat(ctx context.Context, k *core, path string, w io.Writer) error {
 		defer f.Close()
 		_, err = io.Copy(w, f)
 		return ignorePipe(err)
+	case resolver.Stored:
+		body, err := n.Object().ReadRange(ctx, 0, e.Attr.Size)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		_, err = io.Copy(w, body)
+		return ignorePipe(err)
 	case resolver.Text:
 		b, err := n.Read(ctx)
 		if err == nil {

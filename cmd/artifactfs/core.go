@@ -85,6 +85,7 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	if err := c.openStores(o.Log); err != nil {
 		return nil, err
 	}
+	opts.Remote = &remoteData{cfg: cfg}
 	if cfg.Snapshot != "off" {
 		opts.Job = o.Job
 	}
@@ -119,8 +120,8 @@ func (c *core) configText() []byte {
 		fmt.Fprintf(&b, "# fully disabled by %s\n", c.cfg.Disabled)
 	}
 	own := map[string]any{"data": c.cfg.Data}
-	if len(c.cfg.DataRoots) > 0 {
-		own["data_roots"] = c.cfg.DataRoots
+	if roots := c.cfg.Roots(); len(roots) > 0 {
+		own["data_roots"] = roots
 	}
 	for key, id := range map[string]*uint32{"uid": c.cfg.UID, "gid": c.cfg.GID} {
 		if id != nil {
@@ -168,7 +169,7 @@ func (c *core) configText() []byte {
 // status is the part of the status that needs no mount.
 func (c *core) status(context.Context) *statusDoc {
 	doc := &statusDoc{
-		Build: thisBuild().Version, WandB: wandbState(c.cfg), Disabled: c.cfg.Disabled, DataRoots: c.cfg.DataRoots,
+		Build: thisBuild().Version, WandB: wandbState(c.cfg), Disabled: c.cfg.Disabled, DataRoots: c.cfg.Roots(),
 		Warnings: c.cfg.Warnings, Versions: []*versionStatus{}, Stores: c.storeStates(),
 	}
 	for _, m := range c.tree.Missing() {

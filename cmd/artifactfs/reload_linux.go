@@ -175,7 +175,7 @@ func changed(a, b *config.Config) map[string]bool {
 // settingOf are the fields of a configuration that something here depends on.
 var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
-	"DataRoots": "data_roots", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
+	"DataRoots": "data_roots", "DataURIs": "data_roots (URIs)", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
 	"Numbering": "numbering", "Writers": "writers", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root", "CacheSize": "cache_size",
 	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
 }
@@ -183,7 +183,7 @@ var settingOf = map[string]string{
 // newTree says whether a change takes another tree: what the kernel keeps of the
 // one that is mounted would be answers of the old store, or carry old owners.
 func newTree(change map[string]bool) bool {
-	for _, key := range []string{"artifacts.manifest.root", "artifacts.wandb", "artifacts", "wandb", "numbering", "writers", "uid", "gid", "umask", "snapshot", "state_root"} {
+	for _, key := range []string{"artifacts.manifest.root", "artifacts.wandb", "artifacts", "wandb", "numbering", "writers", "data_roots (URIs)", "uid", "gid", "umask", "snapshot", "state_root"} {
 		if change[key] {
 			return true
 		}

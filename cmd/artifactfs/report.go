@@ -26,7 +26,7 @@ func newReport(s *state) report {
 	c := s.Config
 	return report{
 		Manifest: c.Root, WandB: wandbState(c), Disabled: c.Disabled, Config: c.File,
-		Lane: c.Data, Shared: s.Options.AllowOther, DataRoots: c.DataRoots, LogFile: s.LogFile,
+		Lane: c.Data, Shared: s.Options.AllowOther, DataRoots: c.Roots(), LogFile: s.LogFile,
 	}
 }
 

@@ -118,7 +118,7 @@ func gatherStatus(dir string) *statusDoc {
 	if s != nil {
 		d.Supervisor, d.PID, d.Started, d.LogFile = s.Supervisor, s.Daemon, s.Started, s.LogFile
 		d.Restarts, d.LastDeath = s.Restarts, s.LastDeath
-		d.Shared, d.DataRoots = s.Options.AllowOther, s.Config.DataRoots
+		d.Shared, d.DataRoots = s.Options.AllowOther, s.Config.Roots()
 		d.WandB, d.Disabled = wandbState(s.Config), s.Config.Disabled
 	}
 	return d

@@ -3,11 +3,13 @@
 package acceptance
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand"
 	"os"
 	"slices"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 )
 
@@ -148,4 +151,59 @@ func TestBucketGoesAway(t *testing.T) {
 	if got, err := s.latest("corpus"); err != nil || got != 2 {
 		t.Errorf("latest is v%d, %v; want v2", got, err)
 	}
+}
+
+// Data that lies in a bucket is read as any other, byte for byte, by who may; what lies outside of data_roots is not, nor is an object
+// that has been changed since it was looked at.
+func TestDataInBucket(t *testing.T) {
+	needRoot(t)
+	store := buckettest.S3(t)
+	u, err := bucket.Parse(store.URI)
+	must(t, err)
+	b, err := bucket.Open(t.Context(), u)
+	must(t, err)
+	defer b.Close()
+	big := make([]byte, 9<<20)
+	rand.New(rand.NewSource(1)).Read(big)
+	for key, data := range map[string][]byte{"data/set/train/00.bin": big, "data/set/blend.json": []byte("{}"), "secret/key": []byte("no")} {
+		must(t, b.Write(t.Context(), key, data))
+	}
+	s := newSite(t, siteOptions{Root: store.URI, Quiet: true})
+	conf, err := os.ReadFile(s.Base + "/env.toml")
+	must(t, err)
+	writeFile(t, s.Base+"/env.toml", strings.Replace(string(conf), "data_roots = [", `data_roots = ["s3://test/data", `, 1))
+	s.mount()
+	s.shell("echo s3://test/data/set > " + s.path(".log", "corpus") + "; echo s3://test/data/set/blend.json > " + s.path(".log", "blend"))
+	for uri, want := range map[string]error{"s3://test/secret": syscall.EPERM, "s3://test/data/none": syscall.ENOENT, "s3://other/x": syscall.EPERM} {
+		if err := os.WriteFile(s.path(".log", "bad"), []byte(uri+"\n"), 0o644); !errors.Is(err, want) {
+			t.Errorf("a log of %s: %v, want %v", uri, err, want)
+		}
+	}
+	if got := s.shell("cd " + s.path("corpus", "latest") + "; find . -type f | sort; cat ../../blend/v1/blend.json"); got != "./blend.json\n./train/00.bin\n{}" {
+		t.Errorf("find: %q", got)
+	}
+	file := s.path("corpus", "v1", "train", "00.bin")
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("%s: %d bytes, %v; want the %d that were written", file, len(got), err, len(big))
+	}
+	if err := os.WriteFile(s.path("corpus", "v1", "new"), nil, 0o644); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("a file made in data: %v, want EROFS", err)
+	}
+	if got := s.artifactfs("cat", "corpus/v1/blend.json"); got != "{}" {
+		t.Errorf("artifactfs cat: %q", got)
+	}
+	s.publishRecord(t, b, "leak", "s3://test/secret") // past the check of a log
+	if got, err := os.ReadFile(s.path("leak", "v1", "key")); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("outside of data_roots: %q, %v; want EPERM", got, err)
+	}
+	must(t, b.Write(t.Context(), "data/set/blend.json", []byte("[]")))
+	if got, err := os.ReadFile(s.path("corpus", "v1", "blend.json")); err == nil && string(got) != "{}" { // what the kernel has kept is whole
+		t.Errorf("an object that was replaced: %q", got)
+	}
+}
+
+// publishRecord writes a version straight into a bucket, as another node would.
+func (s *site) publishRecord(t *testing.T, b *bucket.Bucket, name, path string) {
+	t.Helper()
+	must(t, b.Write(t.Context(), name+"/v1/manifest.json", fmt.Appendf(nil, `{"name": %q, "version": 1, "path": %q}`, name, path)))
 }

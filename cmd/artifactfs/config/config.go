@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type Config struct {
 
 	Data      string        `json:"data"`
 	DataRoots []string      `json:"data_roots,omitempty"`
+	DataURIs  []string      `json:"data_uris,omitempty"` // those of data_roots that are URIs
 	MaxBinds  int           `json:"max_binds,omitempty"` // 0: the default
 	Numbering string        `json:"numbering,omitempty"` // "wandb" or "manifest"; "" is as the store has it
 	Writers   Writers       `json:"writers,omitzero"`    // who may write a store that has no users
@@ -45,6 +47,9 @@ type Writers struct {
 	Users  []uint32 `json:"users,omitempty"`
 	Groups []uint32 `json:"groups,omitempty"`
 }
+
+// Roots are all data_roots, paths and URIs.
+func (c *Config) Roots() []string { return append(slices.Clip(c.DataRoots), c.DataURIs...) }
 
 // List spells them as the setting does.
 func (w Writers) List() (out []string) {

@@ -42,6 +42,7 @@ func TestMessages(t *testing.T) {
 		{"relative", "[artifacts.manifest]\nroot = \"team/artifacts\"\n", nil, []string{"env.toml:2: ", "neither an absolute path nor a URI"}},
 		{"s3", "[artifacts.manifest]\nroot = \"s3://b/a//k\"\n", nil, []string{"env.toml:2: ", "s3://b/a//k", "empty, . or .. component"}},
 		{"ftp", "[artifacts.manifest]\nroot = \"ftp://b/k\"\n", nil, []string{"env.toml:2: ", "unknown kind of store", "s3://"}},
+		{"URIs only", "[artifactfs]\ndata_roots = [\"s3://b/data\"]\n", nil, []string{"env.toml:2: ", "artifactfs.data_roots", "name a directory too"}},
 		{"writers", "[artifactfs]\nwriters = [\"ada\"]\n", nil, []string{"env.toml:2: ", "artifactfs.writers", "user:NAME"}},
 		{"manifest text", "[artifacts]\nmanifest = \"/x\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest is a table", `artifacts.manifest.root = "/path"`}},
 		{"shell", "[artifacts.manifest]\nroot = \"${SCRATCH}/a\"\n", nil, []string{"env.toml:2: ", "artifacts.manifest.root", "${oc.env:SCRATCH}"}},

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
 var wandbKeys = []string{"project", "entity", "run_name", "name", "group", "job_type", "tags"}
@@ -118,16 +120,27 @@ func setMaxBinds(c *Config, v any, _ Env) error {
 }
 
 func setDataRoots(c *Config, v any, env Env) error {
-	c.DataRoots = nil
+	c.DataRoots, c.DataURIs = nil, nil
 	for _, e := range asList(v) {
 		p, ok := e.(string)
 		if ok {
 			p = expandHome(strings.TrimPrefix(p, "file://"), env)
 		}
+		if ok && bucket.Is(p) {
+			root, err := bucketRoot(p)
+			if err != nil {
+				return err
+			}
+			c.DataURIs = append(c.DataURIs, root)
+			continue
+		}
 		if !ok || !filepath.IsAbs(p) {
-			return fmt.Errorf("%s is not an absolute path", show(e))
+			return fmt.Errorf("%s is neither an absolute path nor a bucket's URI", show(e))
 		}
 		c.DataRoots = append(c.DataRoots, filepath.Clean(p))
+	}
+	if len(c.DataURIs) > 0 && len(c.DataRoots) == 0 {
+		return errors.New("there are URIs only, and data could lie anywhere on this machine: name a directory too")
 	}
 	return nil
 }

@@ -79,6 +79,7 @@ type Entry struct {
 	Dir     bool
 	Size    int64
 	ModTime time.Time
+	Tag     string // of an object's content; "" where a listing does not say
 }
 
 // pageSize is the most that every store gives at once.
@@ -102,7 +103,7 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 			return err
 		}
 		for _, o := range page {
-			if err := fn(Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}); err != nil {
+			if err := fn(b.entry(o)); err != nil {
 				return err
 			}
 		}
@@ -112,6 +113,14 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 		}
 	}
 	return nil
+}
+
+func (b *Bucket) entry(o *blob.ListObject) Entry {
+	e := Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}
+	if !o.IsDir && b.rule.entry != nil {
+		e.Tag = b.rule.entry(o)
+	}
+	return e
 }
 
 func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([]*blob.ListObject, []byte, error) {

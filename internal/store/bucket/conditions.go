@@ -9,8 +9,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azure "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob"
 
 	"artifactfs.dev/artifactfs/internal/store/hfblob"
@@ -21,6 +23,7 @@ import (
 type conditions struct {
 	tag   func(r *blob.Reader) string                        // of what is read
 	attr  func(a *blob.Attributes) string                    // the same of what is looked at; nil: the ETag
+	entry func(o *blob.ListObject) string                    // the same of what is listed; "" if a listing does not say
 	read  func(tag string) func(asFunc func(any) bool) error // for BeforeRead
 	write func(tag string) func(asFunc func(any) bool) error // for BeforeWrite; nil: Replace compares
 	list  func(asFunc func(any) bool) error                  // for BeforeList; nil: nothing is to be said
@@ -37,6 +40,13 @@ func must(ok bool) error {
 }
 
 var s3Conditions = conditions{
+	entry: func(o *blob.ListObject) string {
+		var out types.Object
+		if !o.As(&out) || out.ETag == nil {
+			return ""
+		}
+		return *out.ETag
+	},
 	tag: func(r *blob.Reader) string {
 		var out s3.GetObjectOutput
 		if !r.As(&out) || out.ETag == nil {
@@ -75,11 +85,19 @@ var s3Conditions = conditions{
 
 // memConditions go by the time of the write: in memory nobody else writes.
 var memConditions = conditions{
-	tag:  func(r *blob.Reader) string { return strconv.FormatInt(r.ModTime().UnixNano(), 10) },
-	attr: func(a *blob.Attributes) string { return strconv.FormatInt(a.ModTime.UnixNano(), 10) },
+	entry: func(o *blob.ListObject) string { return strconv.FormatInt(o.ModTime.UnixNano(), 10) },
+	tag:   func(r *blob.Reader) string { return strconv.FormatInt(r.ModTime().UnixNano(), 10) },
+	attr:  func(a *blob.Attributes) string { return strconv.FormatInt(a.ModTime.UnixNano(), 10) },
 }
 
 var gcsConditions = conditions{
+	entry: func(o *blob.ListObject) string {
+		var a storage.ObjectAttrs
+		if !o.As(&a) {
+			return ""
+		}
+		return strconv.FormatInt(a.Generation, 10)
+	},
 	tag: func(r *blob.Reader) string {
 		var in *storage.Reader
 		if !r.As(&in) {
@@ -137,6 +155,13 @@ func rangeStart(header string) int64 {
 }
 
 var azureConditions = conditions{
+	entry: func(o *blob.ListObject) string {
+		var item container.BlobItem
+		if !o.As(&item) || item.Properties == nil || item.Properties.ETag == nil {
+			return ""
+		}
+		return string(*item.Properties.ETag)
+	},
 	tag: func(r *blob.Reader) string {
 		var out azure.DownloadStreamResponse
 		if !r.As(&out) || out.ETag == nil {
@@ -179,6 +204,11 @@ func azureMatch(tag string) *azure.AccessConditions {
 }
 
 var hfConditions = conditions{
+	entry: func(o *blob.ListObject) string {
+		var e hfblob.Entry
+		o.As(&e)
+		return e.Tag
+	},
 	list: func(as func(any) bool) error {
 		var o *hfblob.ListOptions
 		if err := must(as(&o)); err != nil {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"syscall"
+
+	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
+	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
+	"artifactfs.dev/artifactfs/resolver"
+)
+
+// remoteData is data in buckets. It is read with the credentials of who mounts, so
+// that data_roots confine it as they confine paths: once there are any, a URI that lies
+// below none of them is refused.
+type remoteData struct {
+	cfg *config.Config
+
+	mu      sync.Mutex // guards what follows
+	buckets map[string]*bucket.Bucket
+	shown   map[string]*bucket.Files
+}
+
+var _ resolver.Remote = (*remoteData)(nil)
+
+func (r *remoteData) Has(uri string) bool {
+	return bucket.Is(uri) && !strings.HasPrefix(uri, "mem:")
+}
+
+func (r *remoteData) Allowed(uri string) error {
+	_, err := r.parse(uri)
+	return err
+}
+
+// parse reads a URI that data may lie at. What it takes to reach the bucket is that of
+// data_roots, or of the manifest root, where one of those names the same bucket.
+func (r *remoteData) parse(uri string) (bucket.URI, error) {
+	u, err := bucket.Parse(uri)
+	if err != nil {
+		return u, err
+	}
+	confined := len(r.cfg.Roots()) > 0
+	for _, root := range append([]string{r.cfg.Root}, r.cfg.DataURIs...) {
+		at, err := bucket.Parse(root)
+		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket {
+			continue
+		}
+		if len(u.Params) == 0 {
+			u.Params = at.Params
+		}
+		if root != r.cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
+			confined = false
+		}
+	}
+	if confined {
+		return u, fmt.Errorf("%s lies outside of artifactfs.data_roots: %w", u, syscall.EPERM)
+	}
+	return u, nil
+}
+
+// manyRemote bounds how many versions' listings are remembered.
+const manyRemote = 256
+
+func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error) {
+	u, err := r.parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.files(u)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Stat(ctx, ""); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(strings.TrimSuffix(u.Prefix, "/"), "/") {
+		return f, nil
+	}
+	// As of a record that names a file: what lies beside it.
+	beside := u
+	name := path.Base(u.Prefix)
+	beside.Prefix = path.Dir(strings.TrimSuffix(u.Prefix, "/")) + "/"
+	b, err := r.files(beside)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.Stat(ctx, name); err != nil {
+		return f, nil
+	}
+	return b, nil
+}
+
+// files returns what lies at a URI; it opens each bucket once.
+func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
+	base := u.Prefix
+	u.Prefix = ""
+	key := u.String() + "?" + u.Params.Encode()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, ok := r.shown[key+"#"+base]; ok {
+		return f, nil
+	}
+	b, ok := r.buckets[key]
+	if !ok {
+		var err error
+		if b, err = bucket.Open(context.Background(), u); err != nil {
+			return nil, err
+		}
+		b.SetDeadline(r.cfg.Deadline)
+		if r.buckets == nil {
+			r.buckets = make(map[string]*bucket.Bucket)
+		}
+		r.buckets[key] = b
+	}
+	if r.shown == nil || len(r.shown) >= manyRemote {
+		r.shown = make(map[string]*bucket.Files)
+	}
+	f := b.Files(base)
+	r.shown[key+"#"+base] = f
+	return f, nil
+}
