@@ -49,7 +49,7 @@ func TestMessages(t *testing.T) {
 		{"unset", "[artifacts.manifest]\nroot = \"${oc.env:NOPE}\"\n", nil, []string{"env.toml:2: ", "NOPE is not set", "${oc.env:NOPE,DEFAULT}"}},
 		{"lane", "[artifactfs]\ndata = \"binds\"\n", nil, []string{"env.toml:2: ", `"binds" is none of auto, bind,`}},
 		{"no binds", "[artifactfs]\nmax_binds = 0\n", nil, []string{"env.toml:2: ", "is not a number of mounts", "passthrough"}},
-		{"relative data root", "[artifactfs]\ndata_roots = [\"/a\", \"b\"]\n", nil, []string{"env.toml:2: ", `"b" is not an absolute path`}},
+		{"relative data root", "[artifactfs]\ndata_roots = [\"/a\", \"b\"]\n", nil, []string{"env.toml:2: ", `"b" is neither an absolute path nor`}},
 		{"umask", "[artifactfs]\numask = \"8\"\n", nil, []string{"env.toml:2: ", "not a umask"}},
 		{"duration", "[artifactfs]\nttl = \"soon\"\n", nil, []string{"env.toml:2: ", "not a duration"}},
 		{"cli typo", "", []string{"artifacts.manifest.rooot=/x"}, []string{"artifacts.manifest.rooot", "command line", "did you mean artifacts.manifest.root?"}},
