@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"artifactfs.dev/artifactfs/fs"
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/internal/store/storetest"
 	"artifactfs.dev/artifactfs/manifest"
@@ -112,6 +113,65 @@ func TestStoredFilesCached(t *testing.T) {
 	if before > 20 {
 		t.Errorf("%d requests in all", before)
 	}
+}
+
+// What lies whole in the cache is read by the kernel alone, once it has been checked.
+func TestStoredPassthrough(t *testing.T) {
+	t.Setenv("TEST_CACHE", t.TempDir())
+	big := random(3 << 20)
+	m, _ := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "big"), string(big)) })
+	path := filepath.Join(m.v1, "big")
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(f)
+		if err != nil || !bytes.Equal(got, big) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		passed := readsAlone(t, m, f, big)
+		f.Close()
+		if passed {
+			break
+		}
+		if time.Now().After(end) {
+			if f := fs.Probe().Feature("passthrough"); !f.Have {
+				t.Skip("this kernel has no passthrough: ", f.Why)
+			}
+			t.Fatal("the daemon still reads it")
+		}
+	}
+}
+
+// readsAlone reports whether an open file can be read while the daemon stands still.
+func readsAlone(t *testing.T, m *mounted, f *os.File, want []byte) bool {
+	t.Helper()
+	if err := dropCaches(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan bool, 1)
+	go func() {
+		got := make([]byte, len(want))
+		_, err := f.ReadAt(got, 0)
+		done <- err == nil && bytes.Equal(got, want)
+	}()
+	alone := false
+	select {
+	case alone = <-done:
+		done <- alone
+	case <-time.After(300 * time.Millisecond):
+	}
+	if err := m.daemon.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if !<-done {
+		t.Error("other bytes, or none")
+	}
+	return alone
 }
 
 func testStoredFiles(t *testing.T) (*mounted, *server) {

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/resolver"
 )
@@ -36,14 +38,54 @@ func (n *storedNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle,
 	if err := s.Access(as(ctx), 4); err != nil {
 		return nil, 0, n.errno("open", err)
 	}
+	h := &storedHandle{n: n, r: n.sys.tree.OpenStored(s, a.Size)}
+	lane, backing := n.inode.openStored(h.r, n.sys)
+	n.sys.opened(s)
+	n.sys.lanes.note(s.Version(), lane, "")
+	if lane == lanePassthrough {
+		return h, fuse.FOPEN_NOFLUSH | n.sys.pass.ticket(backing), 0
+	}
 	out := uint32(fuse.FOPEN_NOFLUSH)
 	if s.Object().Key() != "" && !n.inode.changed(a) {
 		out |= fuse.FOPEN_KEEP_CACHE
 	}
 	n.inode.show(a)
-	n.sys.opened(s)
-	n.sys.lanes.note(s.Version(), laneStored, "")
-	return &storedHandle{n: n, r: n.sys.tree.OpenStored(s, a.Size)}, out, 0
+	return h, out, 0
+}
+
+// whole is content of which all may lie on this machine, checked, in a file that does
+// not change while it is open.
+type whole interface {
+	Ready() (*os.File, error)
+}
+
+// openStored counts one more open. Content that lies whole in a file is passed
+// through, if no open that came before reads it otherwise: the two do not mix. The
+// kernel has the very file open from then on, which keeps it as it is.
+func (i *inode) openStored(c resolver.Content, s *system) (lane, int32) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	d := i.made()
+	if d.opens++; d.opens > 1 {
+		return d.lane, d.backing
+	}
+	d.lane, d.backing = laneStored, 0
+	w, ok := c.(whole)
+	if !ok || s.pass == nil {
+		return d.lane, d.backing
+	}
+	f, err := w.Ready()
+	if err != nil {
+		return d.lane, d.backing
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err == nil {
+		if id, why := s.pass.register(int(f.Fd()), uint64(st.Dev)); why == "" {
+			d.lane, d.backing = lanePassthrough, id
+		}
+	}
+	return d.lane, d.backing
 }
 
 func (n *storedNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
@@ -77,6 +119,7 @@ func (h *storedHandle) Read(_ context.Context, dest []byte, off int64) (fuse.Rea
 }
 
 func (h *storedHandle) Release(context.Context) syscall.Errno {
+	h.n.inode.close(h.n.sys.pass)
 	h.r.Close()
 	return 0
 }

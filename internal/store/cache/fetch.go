@@ -83,7 +83,7 @@ func (f *fetch) run() {
 	full := f.b.have.count() == f.b.units()
 	c.letGo(f.b)
 	c.mu.Unlock()
-	if full {
+	if algorithm, _ := digestOf(f.src); full && newHash(algorithm) != nil {
 		c.checkLater(o, f.src)
 	}
 	c.disclaim(o)

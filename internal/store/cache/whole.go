@@ -77,6 +77,45 @@ func (f *File) Open(ctx context.Context) (*os.File, error) {
 	return file, err
 }
 
+// Ready is Open where that takes no reading. If all of the content is there, and nobody
+// has looked whether it is right, that is done in the background, for the next time.
+func (f *File) Ready() (*os.File, error) {
+	if f.o == nil {
+		return nil, ErrIncomplete
+	}
+	f.c.mu.Lock()
+	looked := f.o.good != stamp{}
+	f.c.mu.Unlock()
+	if !looked {
+		f.c.checkLater(f.o, f.src)
+		return nil, ErrIncomplete
+	}
+	file, err := os.Open(filepath.Join(f.c.dir, f.o.name))
+	if err != nil {
+		return nil, ErrIncomplete
+	}
+	if err := f.c.isGood(f.o, file); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// isGood locks a file, which is then not changed, and reports whether it is the one
+// that was found right.
+func (c *Cache) isGood(o *object, f *os.File) error {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+		return ErrIncomplete
+	}
+	now, err := stampOf(f)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil || now != o.good {
+		return ErrIncomplete
+	}
+	return nil
+}
+
 // holdAll holds all blocks of an object; nil if not all units are there.
 func (c *Cache) holdAll(o *object) []*block {
 	c.mu.Lock()
@@ -106,13 +145,9 @@ func (c *Cache) openWhole(ctx context.Context, o *object, src store.Object) (*os
 	if err != nil {
 		return nil, ErrIncomplete
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	now, statErr := stampOf(f)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil || statErr != nil || now != o.good {
+	if err := c.isGood(o, f); err != nil {
 		f.Close()
-		return nil, ErrIncomplete
+		return nil, err
 	}
 	return f, nil
 }
@@ -206,12 +241,9 @@ func newHash(algorithm string) hash.Hash {
 	return nil
 }
 
-// checkLater verifies the digest of an object once all of it is there, if one is known.
-// The caller has claimed the object.
+// checkLater checks an object in the background if all of it is there. The caller has
+// claimed the object.
 func (c *Cache) checkLater(o *object, src store.Object) {
-	if algorithm, _ := digestOf(src); newHash(algorithm) == nil {
-		return
-	}
 	blocks := c.holdAll(o)
 	if blocks == nil {
 		return
