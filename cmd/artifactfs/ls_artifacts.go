@@ -27,6 +27,7 @@ type artifact struct {
 	Type     string            `json:"type,omitempty"`
 	Path     string            `json:"path,omitempty"`
 	Created  string            `json:"created_at,omitempty"`
+	silent   bool              // a backend did not answer, which is all that Warning says
 }
 
 // artifacts lists every artifact below prefix, however deep names nest. A listing
@@ -93,7 +94,7 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 }
 
 func newArtifact(name string, l *manifest.Listing) *artifact {
-	art := &artifact{Name: name, Latest: orNil(l.Latest), Versions: l.Versions, Aliases: l.Aliases, Foreign: foreignAliases(l), Retired: l.Retired, Warning: l.Warning}
+	art := &artifact{Name: name, Latest: orNil(l.Latest), Versions: l.Versions, Aliases: l.Aliases, Foreign: foreignAliases(l), Retired: l.Retired, Warning: l.Warning, silent: l.Silent != nil}
 	if art.Versions == nil {
 		art.Versions = []int{}
 	}

@@ -96,7 +96,7 @@ func (a *app) printVersion(ctx context.Context, k *core, v *resolver.Version, re
 		{Key: "type", Value: m.Type},
 		{Key: "created_at", Value: m.CreatedAt},
 		{Key: "producer", Value: m.Producer},
-		{Key: "manifest", Value: filepath.Join(v.Record.Dir, "manifest.json")},
+		{Key: "manifest", Value: recordOf(v.Record)},
 	}
 	if shown, err := k.tree.Data(ctx, v); err == nil {
 		if base := filepath.Join(shown.Base, ref.Sub); base != path {
@@ -151,4 +151,13 @@ func fieldLine(key string, v any) string {
 		return strings.Join(v, ", ")
 	}
 	return string(manifest.AppendJSON(nil, v, 0))
+}
+
+// recordOf says where a record lies: its manifest.json, or its page if it is W&B's,
+// which has no such file.
+func recordOf(r *manifest.Record) string {
+	if strings.HasPrefix(r.Dir, "http://") || strings.HasPrefix(r.Dir, "https://") {
+		return r.Dir
+	}
+	return strings.TrimRight(r.Dir, "/") + "/manifest.json"
 }
