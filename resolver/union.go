@@ -31,10 +31,11 @@ type Union struct {
 	set             manifest.Numbering
 	wait            func() time.Duration // how long W&B is waited for
 
-	mu   sync.Mutex // guards what follows
-	by   manifest.Numbering
-	read time.Time // when the store had no record of it
-	done bool      // it is recorded, and cannot change
+	mu    sync.Mutex // guards what follows
+	by    manifest.Numbering
+	read  time.Time      // when the store had no record of it
+	done  bool           // it is recorded, and cannot change
+	asked map[string]int // by name, the latest number of the book's that W&B was asked after
 }
 
 // Book is a manifest Source that records whose numbers the tree has, and which of

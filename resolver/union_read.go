@@ -67,6 +67,9 @@ func (u *Union) versionsByManifest(ctx context.Context, name string) (*manifest.
 
 func (u *Union) versionsByWandB(ctx context.Context, name string) (*manifest.Listing, error) {
 	theirs, err := u.ofWandB(ctx, name)
+	if err == nil {
+		theirs = u.newer(ctx, name, theirs)
+	}
 	own, err2 := u.manifest.Versions(ctx, name)
 	switch {
 	case err == nil && err2 == nil:
