@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -142,6 +143,9 @@ func wandbState(c *config.Config) string {
 	server := to.BaseURL
 	if server == "" {
 		server = wandb.DefaultBaseURL
+	}
+	if u, err := url.Parse(server); err != nil || u.User != nil || u.RawQuery != "" {
+		return "on, and the address in WANDB_BASE_URL is more than a server's: no user, password or query belongs there"
 	}
 	return fmt.Sprintf("on, %s at %s", project, server)
 }
