@@ -2,6 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,9 +21,30 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// alone are the scripts in which a mount is dead or hangs for a while: in the mount
+// namespace of the tests, which is not the machine's, a log of any store waits for what
+// such a mount may say of it.
+var alone = []string{"beside", "doctor", "hung", "killed", "named"}
+
 func TestScripts(t *testing.T) {
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var others []string
+	for _, file := range all {
+		if name := strings.TrimSuffix(filepath.Base(file), ".txtar"); !slices.Contains(alone, name) {
+			others = append(others, file)
+			continue
+		}
+		t.Run("alone", func(t *testing.T) { runScripts(t, file) })
+	}
+	t.Run("beside_each_other", func(t *testing.T) { runScripts(t, others...) })
+}
+
+func runScripts(t *testing.T, files ...string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Files:               files,
 		Setup:               setUp,
 		Cmds:                scriptCommands,
 		Condition:           condition,
