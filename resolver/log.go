@@ -79,10 +79,11 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		}
 	}
 	if to.wandb != nil {
+		version := manifest.NoVersion
 		if to.store != nil {
-			d = to.store.recorded(ctx, name, out.Version, d)
+			version, d = out.Version, to.store.recorded(ctx, name, out.Version, d)
 		}
-		if out.WandB, err = to.wandb.Push(ctx, name, out.Version, d); err != nil && to.store == nil {
+		if out.WandB, err = to.wandb.Push(ctx, name, version, d); err != nil && to.store == nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
 		} else if err != nil {
 			out.undone(fmt.Errorf("not logged to W&B (artifactfs push %s:v%d does it): %w", name, out.Version, err))

@@ -62,7 +62,7 @@ type Describer interface {
 type Pusher interface {
 	// Push takes a draft. When it returns without an error the draft is on disk, and is
 	// logged once, whatever becomes of this process. version is its number in the
-	// manifest store, 0 where it was not logged there.
+	// manifest store, manifest.NoVersion where it was not logged there.
 	Push(ctx context.Context, name string, version int, d *manifest.Draft) (*manifest.Push, error)
 
 	// Pushed returns what has become of a push; fs.ErrNotExist if there was none of this

@@ -106,7 +106,7 @@ func (o *Outbox) freeze(ctx context.Context, it *item) (*frozen, error) {
 		return nil, fmt.Errorf("data of %s: %w", it.Name, err)
 	}
 	for _, n := range f.Notes {
-		o.opt.Log.Warn("logged to W&B without all of it", "artifact", it.Name, "version", it.Version, "why", n)
+		o.opt.Log.Warn("logged to W&B without all of it", "artifact", it.Name, "version", it.version(), "why", n)
 	}
 	return f, nil
 }

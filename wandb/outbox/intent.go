@@ -28,7 +28,7 @@ func (o *Outbox) Intend(ctx context.Context, name string, d *manifest.Draft) (dr
 	if err := check(name, d); err != nil {
 		return nil, err
 	}
-	it := o.newItem(ctx, name, 0, d)
+	it := o.newItem(ctx, name, manifest.NoVersion, d)
 	file := randomID(16) + intentExt
 	f, err := o.intent(file, it)
 	if err != nil {

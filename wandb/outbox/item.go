@@ -17,7 +17,7 @@ type item struct {
 	Created time.Time `json:"created"`
 
 	Name    string   `json:"name"`
-	Version int      `json:"version,omitempty"` // in the manifest store
+	Version *int     `json:"version,omitempty"` // in the manifest store, if it is there
 	Store   string   `json:"store,omitempty"`   // its root
 	Server  string   `json:"server"`
 	Entity  string   `json:"entity,omitempty"` // "": the default one of the key's user
@@ -81,14 +81,22 @@ func (it *item) key() string {
 // push is what others are told.
 func (it *item) push() *manifest.Push {
 	p := &manifest.Push{ID: it.ID, State: it.State, Name: it.Name, Error: it.Error, Tries: it.Tries, Next: it.Next}
-	if it.Version > 0 {
-		p.Manifest = fmt.Sprintf("%s:v%d", it.Name, it.Version)
+	if it.Version != nil {
+		p.Manifest = fmt.Sprintf("%s:v%d", it.Name, *it.Version)
 	}
 	if a := it.Answer; a != nil {
 		p.Name, p.Version, p.ArtifactID, p.Digest, p.Run = a.name(), fmt.Sprintf("v%d", a.Index), a.ArtifactID, a.Digest, a.Run
 		p.URL = artifactURL(it.Server, a, it.Spec.Type)
 	}
 	return p
+}
+
+// version is its number in the manifest store, for the log.
+func (it *item) version() int {
+	if it.Version == nil {
+		return manifest.NoVersion
+	}
+	return *it.Version
 }
 
 func parseItem(b []byte) (*item, error) {

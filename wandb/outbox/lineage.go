@@ -41,7 +41,7 @@ func (l *logging) passing(err error, what string) error {
 	if err == nil || !said && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 		return err
 	}
-	l.opt.Log.Warn("not in W&B's lineage", "artifact", l.it.Name, "version", l.it.Version, "what", what, "why", err)
+	l.opt.Log.Warn("not in W&B's lineage", "artifact", l.it.Name, "version", l.it.version(), "what", what, "why", err)
 	return nil
 }
 

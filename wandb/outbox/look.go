@@ -30,7 +30,7 @@ func (o *Outbox) look(ctx context.Context, it *item) error {
 		defer os.Remove(lock.Name())
 		o.step("look " + it.Name)
 		if _, err := o.freeze(ctx, it); err != nil && ctx.Err() == nil {
-			o.opt.Log.Warn("data is looked at again later", "artifact", it.Name, "version", it.Version, "err", err)
+			o.opt.Log.Warn("data is looked at again later", "artifact", it.Name, "version", it.version(), "err", err)
 		}
 	})
 	t := time.NewTimer(o.wait)

@@ -205,8 +205,8 @@ func (o *Outbox) newItem(ctx context.Context, name string, version int, d *manif
 // setVersion says which version of the manifest store it is.
 func (it *item) setVersion(o *Outbox, version int) {
 	it.Run.Name = it.Name
-	if version > 0 {
-		it.Version, it.ID = version, o.idOf(it.Name, version)
+	if version >= 0 { // others than upstream number from 0
+		it.Version, it.ID = &version, o.idOf(it.Name, version)
 		it.Run.Name = fmt.Sprintf("%s:v%d", it.Name, version)
 	}
 	it.Run.ID = "afs" + it.ID[:min(len(it.ID), 24)]

@@ -72,6 +72,23 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// A store whose writers count from 0 has its v0 pushed once too, and by its number; what
+// is in no store has none.
+func TestVersionZero(t *testing.T) {
+	srv := wandbtest.New(t, nil)
+	o := open(t, t.TempDir(), srv)
+	running(t, o)
+	d := draft(t, "data", `{"path": "`+tree(t, "a")+`"}`)
+	for range 2 {
+		if p := ended(t, o, pushed(t, o, "data", 0, d).ID); p.Manifest != "data:v0" || p.Version != "v0" {
+			t.Errorf("%+v", p)
+		}
+	}
+	if p := ended(t, o, pushed(t, o, "other", manifest.NoVersion, d).ID); p.Manifest != "" || p.Version != "v0" {
+		t.Errorf("of no store: %+v", p)
+	}
+}
+
 // A directory that was written over makes another version, every time; so does the
 // same record logged again, to the microsecond.
 func TestChangedDirectory(t *testing.T) {

@@ -179,7 +179,7 @@ func (o *Outbox) done(it *item) error {
 		return err
 	}
 	o.step("finished")
-	o.opt.Log.Info("logged to W&B", "artifact", it.Name, "version", it.Version, "as", p.Name+":"+p.Version, "tries", it.Tries+1)
+	o.opt.Log.Info("logged to W&B", "artifact", it.Name, "version", it.version(), "as", p.Name+":"+p.Version, "tries", it.Tries+1)
 	return nil
 }
 
@@ -191,7 +191,7 @@ func (o *Outbox) failed(it *item, why error) error {
 	if final(why) {
 		it.State, it.Next = manifest.PushFailed, time.Time{}
 	}
-	o.opt.Log.Warn("not logged to W&B", "artifact", it.Name, "version", it.Version, "tries", it.Tries, "state", it.State, "err", why)
+	o.opt.Log.Warn("not logged to W&B", "artifact", it.Name, "version", it.version(), "tries", it.Tries, "state", it.State, "err", why)
 	return o.save(it)
 }
 
