@@ -12,6 +12,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
 // What doctor looks at of the configuration, the store and the data.
@@ -63,14 +64,12 @@ func (d *doctor) stores(ctx context.Context) {
 	if d.cfg == nil {
 		return
 	}
-	unmade := d.cfg.Embedded && reachable(d.cfg) != nil // the first mount or log makes it
-	if d.cfg.Root != "" && !unmade {
-		before := len(d.found)
-		d.remote("manifest root", "store", d.cfg.Root)
-		answered := d.found[before].Level != fail
-		if answered && !d.cfg.Embedded {
+	if bucket.Is(d.cfg.Root) {
+		if d.bucket(ctx) {
 			d.artifacts(ctx)
 		}
+	} else {
+		d.directory(ctx)
 	}
 	if !d.cfg.WandB {
 		d.add("wandb", fine, "off; manifests work without it", "", "")
@@ -79,6 +78,19 @@ func (d *doctor) stores(ctx context.Context) {
 	d.wandb(ctx)
 	if d.cfg.Wandb.Project == "" || d.cfg.Wandb.Entity == "" {
 		d.add("wandb", warn, "[wandb] lacks project or entity", "upstream looks in the project \"nemotron\" of the default entity", "set both in env.toml")
+	}
+}
+
+// directory looks at a manifest root that is one.
+func (d *doctor) directory(ctx context.Context) {
+	unmade := d.cfg.Embedded && reachable(d.cfg) != nil // the first mount or log makes it
+	if d.cfg.Root != "" && !unmade {
+		before := len(d.found)
+		d.remote("manifest root", "store", d.cfg.Root)
+		answered := d.found[before].Level != fail
+		if answered && !d.cfg.Embedded {
+			d.artifacts(ctx)
+		}
 	}
 }
 
@@ -95,7 +107,7 @@ func (d *doctor) wandb(ctx context.Context) {
 	defer cancel()
 	if _, err := k.wandb.Names(ctx, ""); err != nil {
 		level := fail
-		if k.dir != nil {
+		if k.store != nil {
 			level = warn // the store goes on answering for what it has too
 		}
 		d.add(check, level, oneLine(err), "names that only W&B has cannot be read; upstream cannot reach W&B either. Its digest mismatches are another "+

@@ -247,3 +247,14 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+func TestProbe(t *testing.T) { each(t, testProbe) }
+
+func testProbe(t *testing.T, b *Bucket) {
+	if err := b.Probe(t.Context(), ".artifactfs/"); err != nil {
+		t.Errorf("Probe: %v", err)
+	}
+	if err := b.List(t.Context(), "", "", func(e Entry) error { return errors.New(e.Key) }); err != nil {
+		t.Errorf("left behind: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"syscall"
@@ -67,6 +68,10 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: the store asks for fewer requests (%s): %w", what, brief(status, code), syscall.EIO)
 	case code == "RequestTimeTooSkewed":
 		return fmt.Errorf("%s: this machine's clock differs too much from the store's: %w", what, syscall.EIO)
+	}
+	var lost *net.OpError
+	if errors.As(err, &lost) {
+		return fmt.Errorf("%s: the store does not answer (%v): %w", what, lost, syscall.EIO)
 	}
 	return fmt.Errorf("%s: %v: %w", what, err, syscall.EIO)
 }

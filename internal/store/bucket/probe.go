@@ -1,0 +1,36 @@
+package bucket
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// ErrNoClaims says that a store overwrites what a conditional write must leave alone,
+// so that two writers would have one number.
+var ErrNoClaims = errors.New("the store does not honour If-None-Match")
+
+// Probe creates an object twice under a new key, removes it, and returns why versions
+// cannot be logged there, if they cannot. Where each write is a commit it does nothing.
+func (b *Bucket) Probe(ctx context.Context, prefix string) error {
+	if b.Commits() {
+		return nil
+	}
+	key := prefix + "probe-" + rand.Text()
+	if err := b.Create(ctx, key, []byte("1\n")); err != nil {
+		return err
+	}
+	again := b.Create(ctx, key, []byte("2\n"))
+	if err := b.Remove(ctx, key); err != nil {
+		return err
+	}
+	if again == nil {
+		return fmt.Errorf("%s: %w", b, ErrNoClaims)
+	}
+	if !errors.Is(again, fs.ErrExist) {
+		return again
+	}
+	return nil
+}
