@@ -198,10 +198,18 @@ func (r *Repo) follow(ctx context.Context, l link, off, n int64) (*content, erro
 	return r.answered(res, l.entry, off, n)
 }
 
+// errWrongRange is that an answer has other bytes than were asked for.
+var errWrongRange = errors.New("the answer is of another range")
+
 // answered makes content of an answer that has it, whole or in part.
 func (r *Repo) answered(res *http.Response, e Entry, off, n int64) (*content, error) {
 	if res.StatusCode == http.StatusPartialContent {
-		_, total, _ := strings.Cut(res.Header.Get("Content-Range"), "/")
+		span, total, _ := strings.Cut(res.Header.Get("Content-Range"), "/")
+		first, _, _ := strings.Cut(strings.TrimPrefix(span, "bytes "), "-")
+		if at, err := strconv.ParseInt(first, 10, 64); err != nil || at != max(off, 0) {
+			res.Body.Close()
+			return nil, fmt.Errorf("%s: asked for bytes from %d, and got %q: %w", e.Path, off, res.Header.Get("Content-Range"), errWrongRange)
+		}
 		if size, err := strconv.ParseInt(total, 10, 64); err == nil {
 			e.Size = size
 		}
