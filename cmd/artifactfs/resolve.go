@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -102,7 +103,7 @@ func (a *app) printVersion(ctx context.Context, k *core, v *resolver.Version, re
 		if base := filepath.Join(shown.Base, ref.Sub); base != path {
 			out = append(out, manifest.Member{Key: "data", Value: base})
 		}
-	} else {
+	} else if m.Path != "" || !errors.Is(err, errors.ErrUnsupported) { // without a path its files are W&B's own, and are read from there
 		out = append(out, manifest.Member{Key: "missing", Value: err.Error()})
 		if !a.json {
 			fmt.Fprintf(a.err, "artifactfs: %s\n", oneLine(err))

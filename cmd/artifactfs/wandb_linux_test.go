@@ -20,7 +20,7 @@ var wandbServers sync.Map
 // wandbServer is a W&B server for a script. wandb start starts it and sets the
 // variables that lead to it; wandb down and wandb up take it off the network and bring
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
-// aliases; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
+// aliases; wandb stores w f text logs a file that W&B keeps; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
 // logged a version; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
@@ -49,6 +49,9 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 		if got := wandbHas(srv, args[1]); slices.Equal(got, args[2:]) == neg {
 			ts.Fatalf("W&B has %q of %s, want %q", got, args[1], args[2:])
 		}
+	case "stores":
+		_, err := srv.Log(wandbtest.Version{Name: args[1], Files: map[string][]byte{args[2]: []byte(args[3])}})
+		ts.Check(err)
 	case "run":
 		_, err := srv.Exec(`mutation($run: String!) { upsertBucket(input: {entityName: "team", modelName: "nemotron", name: $run}) { inserted } }`, map[string]any{"run": args[1]})
 		ts.Check(err)
