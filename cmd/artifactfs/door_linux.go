@@ -65,6 +65,7 @@ func doorTo(ctx context.Context, k *core, at string) (*door, error) {
 			continue
 		}
 		switch st, err := statusElsewhere(m.Mountpoint, here); {
+		case err != nil && !isMounted(m): // it was taken away meanwhile
 		case err != nil && ourUsers(m): // it may be of our store, and this a container
 			silent = fmt.Errorf("what a path is where %s is mounted cannot be asked: %w; artifactfs status %[1]s", m.Mountpoint, err)
 		case st == nil:
@@ -134,6 +135,12 @@ func knowsHome(ctx context.Context, k *core) bool {
 	}
 	_, err := placeOf("1")
 	return err == nil && hostPIDs() && storeAtHome(ctx, k)
+}
+
+// isMounted reports whether a mount is still there.
+func isMounted(m *mountinfo.Info) bool {
+	now, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.ID != m.ID, i.ID == m.ID })
+	return err != nil || len(now) > 0
 }
 
 // wholeMounts are the mounts of artifactfs that are to be seen from their root, and
