@@ -141,7 +141,7 @@ var states = map[string]func(*both){
 	"wrong key": func(b *both) { b.srv.Key = strings.Repeat("0", 40) },
 }
 
-// Every combination of what is on and what W&B is like, for a process that has just
+// Case 55 and its like. Every combination of what is on and what W&B is like, for a process that has just
 // started: NAME/vN is one thing or an error, never another.
 func TestUnionAnswers(t *testing.T) {
 	t.Parallel()
