@@ -108,7 +108,7 @@ func TestRemoteData(t *testing.T) {
 	_, err := d.ReadDir(ctx)
 	wantErr(t, "readdir of remote data", err, syscall.EOPNOTSUPP, "s3://bucket/key")
 	_, err = d.Lookup(ctx, "x")
-	wantErr(t, "lookup in remote data", err, syscall.EOPNOTSUPP, "remote")
+	wantErr(t, "lookup in remote data", err, syscall.EOPNOTSUPP, "behind a URI")
 	s.wantNone("a/v2/x", fs.ErrInvalid, "not absolute")
 	s.file("d/x", "1")
 	s.record("a", 3, manifest.Manifest{Path: "file://" + s.data + "/d"})
