@@ -36,7 +36,7 @@ unit: deps
 
 # What the project promises, against the real binary; one at a time, since some promises are in seconds.
 acceptance: deps build
-	go test -count=1 -timeout 15m ./scripts/...
+	go test -count=1 -timeout 25m ./scripts/...
 
 # The second line is what a cluster's arm64 nodes get, the third what people look at stores with from a laptop.
 vet:
