@@ -79,6 +79,7 @@ func TestKills(t *testing.T) {
 	}
 	c.close()
 	s.umount()
+	s.artifactfs("log", c.logged, c.dir) // of another process: a daemon that was still dying when the last one looked is dead by now
 	c.temporaries()
 	s.nothingLeft("self", fmt.Sprint(container.pid))
 }
