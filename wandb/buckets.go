@@ -25,7 +25,7 @@ func (b *buckets) look(ctx context.Context, e *entry) (*bucket.Object, error) {
 	scheme, rest, _ := strings.Cut(e.ref, "://")
 	name, key, _ := strings.Cut(rest, "/")
 	key, _, _ = strings.Cut(key, "?versionId=")
-	if name == "" || key == "" {
+	if name == "" || key == "" || strings.ContainsAny(name, "?@") { // nor does a reference say how a bucket is reached
 		return nil, fmt.Errorf("the reference %s names no object: %w", clean(e.ref), syscall.EIO)
 	}
 	in, err := b.get(ctx, scheme+"://"+name)

@@ -39,27 +39,34 @@ func (r *remoteData) Allowed(uri string) error {
 }
 
 // parse reads a URI that data may lie at. What it takes to reach the bucket is that of
-// data_roots, or of the manifest root, where one of those names the same bucket.
+// data_roots, or of the manifest root, where one of those names the same bucket. A
+// record may be anybody's: one that says where the requests are to go is refused, for
+// they carry credentials.
 func (r *remoteData) parse(uri string) (bucket.URI, error) {
 	u, err := bucket.Parse(uri)
 	if err != nil {
 		return u, err
 	}
-	confined := len(r.cfg.Roots()) > 0
+	given := u.Params
+	confined, known := len(r.cfg.Roots()) > 0, false
 	for _, root := range append([]string{r.cfg.Root}, r.cfg.DataURIs...) {
 		at, err := bucket.Parse(root)
-		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket {
+		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket || len(given) > 0 && given.Encode() != at.Params.Encode() {
 			continue
 		}
-		if len(u.Params) == 0 {
-			u.Params = at.Params
-		}
+		u.Params, known = at.Params, true
 		if root != r.cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
 			confined = false
+			break
 		}
 	}
 	if confined {
 		return u, fmt.Errorf("%s lies outside of artifactfs.data_roots: %w", u, syscall.EPERM)
+	}
+	for key := range given {
+		if !known && (key != "storage_account" || len(given[key]) != 1) {
+			return u, fmt.Errorf("%s: a record does not say how a bucket is reached (%s); artifactfs.data_roots does: %w", u, key, syscall.EPERM)
+		}
 	}
 	return u, nil
 }
