@@ -54,7 +54,10 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket || len(given) > 0 && given.Encode() != at.Params.Encode() {
 			continue
 		}
-		u.Params, known = at.Params, true
+		known = true
+		if len(u.Params) == 0 {
+			u.Params = at.Params
+		}
 		if root != r.cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
 			confined = false
 			break
