@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -51,6 +52,60 @@ func TestManifestView(t *testing.T) {
 	ok(t, err)
 	if got := s.ls(".manifest/a"); !strings.Contains(got, "v1/ v2/") {
 		t.Errorf("a retired number can be taken again: %s", got)
+	}
+}
+
+// A directory in which no version is whole is no artifact: it goes from listings once
+// it is known, and is back with its first version. .manifest goes on showing it, for
+// writers count on from what is there.
+func TestUnfinishedIsNoArtifact(t *testing.T) {
+	s := newSite(t, nil)
+	s.file("d/x", "1")
+	s.log("a", "d")
+	w, _ := s.writer()
+	_, err := s.dirAt(".manifest").Mkdir(w.ctx, "x")
+	ok(t, err)
+	_, err = s.dirAt(".manifest/x").Mkdir(w.ctx, "v1")
+	ok(t, err)
+	ok(t, s.dir.Claim(ctx, "team/y", 1)) // by another node
+	s.wantLs("", "a/ team/")
+	s.wantLs("team", "y/")
+	s.wantLs("team/y", "")
+	s.wantLs("team", "")
+	s.wantLs("", "a/")
+	s.wantLs(".fields", "a/")
+	s.wantLs("x", "")
+	s.wantLs(".manifest", "a/ team/ x/")
+	s.wantLs(".manifest/team", "y/")
+	s.wantLs(".manifest/x", "v1/")
+	ok(t, w.fill("x", 1))
+	s.log("team/y", "d")
+	s.wantLs("", "a/ team/ x/")
+	s.wantLs("team", "y/")
+}
+
+// A rename has only an errno for its writer: the words are among the events.
+func TestRefusedRenameIsTold(t *testing.T) {
+	var told strings.Builder
+	s := newSite(t, &Options{Log: slog.New(slog.NewTextHandler(&told, nil))})
+	s.file("d/x", "1")
+	s.log("a", "d")
+	w, _ := s.writer()
+	_, err := s.dirAt(".manifest/a").Mkdir(w.ctx, "v2")
+	ok(t, err)
+	for _, c := range []struct{ dir, temp, to, text, words string }{
+		{".manifest/a/v2", "manifest.json.tmp.1", "manifest.json", "{no JSON", ".manifest/a/v2"},
+		{".manifest/a/v2", "metadata.json.tmp.1", "other.json", "{}", "takes manifest.json and metadata.json"},
+		{".manifest/a", ".latest_tmp_1", "latest", "v9", "latest of a"},
+		{".manifest", ".art_index.tmp", "index", "{}", "only .art_index.tmp is renamed"},
+	} {
+		told.Reset()
+		if err := w.put(c.dir, c.temp, c.to, c.text); err == nil {
+			t.Errorf("%s/%s: put in place", c.dir, c.to)
+		}
+		if got := told.String(); !strings.Contains(got, `msg="not logged"`) || !strings.Contains(got, c.words) {
+			t.Errorf("%s/%s: the log has %q, want %q", c.dir, c.to, got, c.words)
+		}
 	}
 }
 

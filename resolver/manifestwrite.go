@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -64,6 +66,7 @@ func (d *manifestDir) claim(ctx context.Context, c Claimer, n int) (Entry, error
 	err := c.Claim(ctx, d.name, n)
 	if err == nil {
 		d.t.drafts.claim(d.name, n, by)
+		d.t.hollow.add(d.name) // unless it holds more: a listing looks
 	}
 	d.t.drafts.pass(d.name, by)
 	if err != nil {
@@ -97,8 +100,21 @@ func (d *manifestDir) Create(ctx context.Context, name string, _ bool) (Entry, H
 	return f.entry(""), h, nil
 }
 
+// refused tells of a change that upstream's writer does not get: its rename has but an
+// errno for it, and there is no file in which it could read why.
+func (t *Tree) refused(artifact string, err error) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.opt.Log.Warn("not logged", "artifact", artifact, "err", err)
+	}
+	return err
+}
+
 // Rename puts a temporary file, or an alias, in the place of latest or an alias.
 func (d *manifestDir) Rename(ctx context.Context, old string, to Mutable, name string) error {
+	return d.t.refused(cmp.Or(d.name, indexFile), d.rename(ctx, old, to, name))
+}
+
+func (d *manifestDir) rename(ctx context.Context, old string, to Mutable, name string) error {
 	dst, ok := to.(*manifestDir)
 	if ok && dst.name == "" && d.name == "" {
 		return d.renameIndex(ctx, old, name)
@@ -187,6 +203,10 @@ func (d *recordDir) Create(ctx context.Context, name string, _ bool) (Entry, Han
 
 // Rename puts a file of the record in place, once.
 func (d *recordDir) Rename(ctx context.Context, old string, to Mutable, name string) error {
+	return d.t.refused(d.name, d.rename(ctx, old, to, name))
+}
+
+func (d *recordDir) rename(ctx context.Context, old string, to Mutable, name string) error {
 	dst, ok := to.(*recordDir)
 	if !ok || dst.key() != d.key() || !d.t.drafts.owns(ctx, d.key()) {
 		return d.notYours()

@@ -69,20 +69,6 @@ func (d *nameDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return Entry{}, d.t.noVersion(d.name, name, l)
 }
 
-// contents returns what lies below a name in every view: the names that go on from
-// it, and its versions, nil where it is only a prefix.
-func (t *Tree) contents(ctx context.Context, name string) (below []string, l *manifest.Listing, err error) {
-	below, err = t.names(ctx, name)
-	if err != nil || name == "" {
-		return below, nil, err
-	}
-	l, err = t.versions(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) && len(below) > 0 {
-		return below, nil, nil
-	}
-	return below, l, err
-}
-
 func (d *nameDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	names, l, err := d.t.contents(ctx, d.name)
 	if err != nil {

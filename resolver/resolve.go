@@ -110,6 +110,19 @@ func (t *Tree) Data(ctx context.Context, v *Version) (*Version, error) {
 	return s.withBase(ctx, v.Name, v.N)
 }
 
+// Inside returns the entry at a path below a version, as the tree shows it.
+func (t *Tree) Inside(ctx context.Context, v *Version, path string) (Entry, error) {
+	s, err := t.side(v.in)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := s.Walk(ctx, v.Name+"/"+manifest.Version(v.N).String()+"/"+path)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s of %s: %w", path, v, err)
+	}
+	return e, nil
+}
+
 // noName says which store was asked and which name is near.
 func (t *Tree) noName(ctx context.Context, name string) error {
 	words := fmt.Sprintf("no artifact %s", name)

@@ -54,7 +54,7 @@ func (t *Tree) view(name string) (Entry, error) {
 }
 
 func (d *rootDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
-	names, err := d.t.names(ctx, "")
+	names, _, err := d.t.contents(ctx, "")
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,7 @@ type Tree struct {
 	files  *lru.Cache[string, string] // records' paths that are files', by version; for the symlink lane
 	lost   missing
 	drafts drafts
+	hollow hollow
 	logs   logs
 	snap   *snapshots
 
@@ -95,7 +96,7 @@ type Tree struct {
 // New returns the tree of src, which may be nil only where Options.Disabled is
 // set. Nil options are fine.
 func New(src Source, o *Options) *Tree {
-	t := &Tree{src: src, snap: &snapshots{}}
+	t := &Tree{src: src, snap: &snapshots{}, hollow: newHollow()}
 	if o != nil {
 		t.opt = *o
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +35,9 @@ func (a *app) resolveCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkInside(c.Context(), k, v, ref.Sub); err != nil {
+				return err
+			}
 			for _, w := range v.Warnings {
 				fmt.Fprintf(a.err, "artifactfs: %s\n", clean(w))
 			}
@@ -44,6 +49,21 @@ func (a *app) resolveCmd() *cobra.Command {
 	}
 	c.Flags().StringVar(&name, "field", "", "print one field only, as ${art:NAME,FIELD} would give it")
 	return c
+}
+
+// checkInside fails if the version is there and holds no such path.
+func checkInside(ctx context.Context, k *core, v *resolver.Version, path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := k.tree.Data(ctx, v); err != nil && v.Record.Manifest.Path != "" {
+		return nil // the data is not here: printVersion says why
+	}
+	_, err := k.tree.Inside(ctx, v, path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	return nil
 }
 
 // parseRefArg also takes a path inside a mount.
