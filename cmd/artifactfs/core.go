@@ -35,6 +35,8 @@ type core struct {
 	data  *store.Local
 	root  *store.Local   // what dir is reached through
 	push  *outbox.Outbox // what logs to W&B; nil if that is off
+
+	remote *remoteData // nil if tracking is disabled
 }
 
 // coreOptions are what only the daemon sets.
@@ -85,7 +87,8 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	if err := c.openStores(o.Log); err != nil {
 		return nil, err
 	}
-	opts.Remote = &remoteData{cfg: cfg}
+	c.remote = newRemoteData(cfg)
+	opts.Remote = c.remote
 	if cfg.Snapshot != "off" {
 		opts.Job = o.Job
 	}

@@ -152,6 +152,9 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 	if old.at != nil {
 		old.at.SetDeadline(cfg.Deadline)
 	}
+	if old.remote != nil {
+		old.remote.cfg.Store(cfg)
+	}
 	d.server.Load().SetMaxBinds(cmp.Or(cfg.MaxBinds, fs.DefaultMaxBinds))
 	c := *old
 	c.cfg = cfg

@@ -8,32 +8,40 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/internal/store/bucket"
+	"artifactfs.dev/artifactfs/internal/store/web"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
-// remoteData is data in buckets. It is read with the credentials of who mounts, so
-// that data_roots confine it as they confine paths: once there are any, a URI that lies
-// below none of them is refused.
+// remoteData is data in buckets, and files on the web. Buckets are read with the
+// credentials of who mounts, and the web from where this machine is, so that data_roots
+// confine both as they confine paths: once there are any, a URI that lies below none of
+// them is refused.
 type remoteData struct {
-	cfg *config.Config
+	cfg atomic.Pointer[config.Config]
+	web *web.Client
 
 	mu      sync.Mutex // guards what follows
 	buckets map[string]*bucket.Bucket
-	shown   map[string]*bucket.Files
+	shown   map[string]store.Files
 }
 
 var _ resolver.Remote = (*remoteData)(nil)
 
 func (r *remoteData) Has(uri string) bool {
-	return bucket.Is(uri) && !strings.HasPrefix(uri, "mem:")
+	return bucket.Is(uri) && !strings.HasPrefix(uri, "mem:") || web.Is(uri)
 }
 
 func (r *remoteData) Allowed(uri string) error {
+	if web.Is(uri) {
+		_, err := r.parseWeb(uri)
+		return err
+	}
 	_, err := r.parse(uri)
 	return err
 }
@@ -47,9 +55,9 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 	if err != nil {
 		return u, err
 	}
-	given := u.Params
-	confined, known := len(r.cfg.Roots()) > 0, false
-	for _, root := range append([]string{r.cfg.Root}, r.cfg.DataURIs...) {
+	given, cfg := u.Params, r.cfg.Load()
+	confined, known := len(cfg.Roots()) > 0, false
+	for _, root := range append([]string{cfg.Root}, cfg.DataURIs...) {
 		at, err := bucket.Parse(root)
 		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket || len(given) > 0 && given.Encode() != at.Params.Encode() {
 			continue
@@ -58,7 +66,7 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 		if len(u.Params) == 0 {
 			u.Params = at.Params
 		}
-		if root != r.cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
+		if root != cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
 			confined = false
 			break
 		}
@@ -78,6 +86,9 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 const manyRemote = 256
 
 func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error) {
+	if web.Is(uri) {
+		return r.file(uri)
+	}
 	u, err := r.parse(uri)
 	if err != nil {
 		return nil, err
@@ -110,7 +121,7 @@ func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
 	key := u.String() + "?" + u.Params.Encode()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f, ok := r.shown[key+"#"+base]; ok {
+	if f, ok := r.shown[key+"#"+base].(*bucket.Files); ok {
 		return f, nil
 	}
 	b, ok := r.buckets[key]
@@ -119,16 +130,21 @@ func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
 		if b, err = bucket.Open(context.Background(), u); err != nil {
 			return nil, err
 		}
-		b.SetDeadline(r.cfg.Deadline)
+		b.SetDeadline(r.cfg.Load().Deadline)
 		if r.buckets == nil {
 			r.buckets = make(map[string]*bucket.Bucket)
 		}
 		r.buckets[key] = b
 	}
-	if r.shown == nil || len(r.shown) >= manyRemote {
-		r.shown = make(map[string]*bucket.Files)
-	}
 	f := b.Files(base)
-	r.shown[key+"#"+base] = f
+	r.show(key+"#"+base, f)
 	return f, nil
+}
+
+// show remembers what was asked for. The mutex is held.
+func (r *remoteData) show(key string, f store.Files) {
+	if r.shown == nil || len(r.shown) >= manyRemote {
+		r.shown = make(map[string]store.Files)
+	}
+	r.shown[key] = f
 }

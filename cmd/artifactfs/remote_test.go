@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 func TestRemoteAllowed(t *testing.T) {
 	confined := &config.Config{
 		Root: "s3://store/x?endpoint=http%3A%2F%2F10.0.0.7%3A9000", DataRoots: []string{"/lustre"},
-		DataURIs: []string{"s3://data/a", "azblob://c/d?storage_account=ours", "hf://datasets/org/repo@main"},
+		DataURIs: []string{"s3://data/a", "azblob://c/d?storage_account=ours", "hf://datasets/org/repo@main", "https://files.example/a", "http://intern:8080"},
 	}
 	free := &config.Config{Root: "/store"}
 	for _, c := range []struct {
@@ -35,8 +36,23 @@ func TestRemoteAllowed(t *testing.T) {
 		{free, "abfs://c@acc.evil.example/d", syscall.EPERM},
 		{free, "s3://any/where?endpoint=http://evil", syscall.EPERM},
 		{free, "hf://datasets/org/repo?endpoint=http://evil", syscall.EPERM},
+		{confined, "https://files.example/a/x.tar?sig=1", nil},
+		{confined, "HTTPS://FILES.example:443/a/x.tar", nil},
+		{confined, "https://files.example/ab", syscall.EPERM},
+		{confined, "https://files.example/a/../b", fs.ErrInvalid},
+		{confined, "https://files.example/a/%2e%2e/b", fs.ErrInvalid},
+		{confined, "https://files.example/a/..%2fb", fs.ErrInvalid},
+		{confined, "http://files.example/a/x", syscall.EPERM},
+		{confined, "https://files.example:444/a/x", syscall.EPERM},
+		{confined, "https://me:secret@files.example/a/x", syscall.EPERM},
+		{confined, "http://intern:8080/any", nil},
+		{confined, "http://127.0.0.1/x", syscall.EPERM},
+		{free, "https://any.example/x", nil},
+		{free, "http://any.example/x", syscall.EPERM},
+		{free, "http://127.0.0.1:8080/x", nil},
+		{free, "http://localhost/x", nil},
 	} {
-		if err := (&remoteData{cfg: c.cfg}).Allowed(c.uri); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+		if err := newRemoteData(c.cfg).Allowed(c.uri); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", c.uri, err, c.want)
 		}
 	}

@@ -32,8 +32,8 @@ type File struct {
 }
 
 // Files is a tree of files that does not lie in one local directory: what a store
-// keeps of a version, or a prefix of a bucket. It never changes, and is safe for
-// concurrent use.
+// keeps of a version, or a prefix of a bucket. It is safe for concurrent use, and
+// never changes, unless it is Changing.
 type Files interface {
 	// Stat returns one file; path is slash-separated, "" is the root. Its size is
 	// known. The error is fs.ErrNotExist only where there is certainly no such file.
@@ -41,4 +41,10 @@ type Files interface {
 
 	// ReadDir returns what lies directly below path, sorted by name.
 	ReadDir(ctx context.Context, path string) ([]File, error)
+}
+
+// Changing is Files that somebody may change: what was asked is good for so long, and
+// after that a name may lead to another Object.
+type Changing interface {
+	Lasts() time.Duration
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
+	"artifactfs.dev/artifactfs/internal/store/web"
 )
 
 var wandbKeys = []string{"project", "entity", "run_name", "name", "group", "job_type", "tags"}
@@ -126,8 +127,8 @@ func setDataRoots(c *Config, v any, env Env) error {
 		if ok {
 			p = expandHome(strings.TrimPrefix(p, "file://"), env)
 		}
-		if ok && bucket.Is(p) {
-			root, err := bucketRoot(p)
+		if ok && (bucket.Is(p) || web.Is(p)) {
+			root, err := dataURI(p)
 			if err != nil {
 				return err
 			}
@@ -135,7 +136,7 @@ func setDataRoots(c *Config, v any, env Env) error {
 			continue
 		}
 		if !ok || !filepath.IsAbs(p) {
-			return fmt.Errorf("%s is neither an absolute path nor a bucket's URI", show(e))
+			return fmt.Errorf("%s is neither an absolute path nor a URI", show(e))
 		}
 		c.DataRoots = append(c.DataRoots, filepath.Clean(p))
 	}
@@ -143,6 +144,18 @@ func setDataRoots(c *Config, v any, env Env) error {
 		return errors.New("there are URIs only, and data could lie anywhere on this machine: name a directory too")
 	}
 	return nil
+}
+
+// dataURI spells a URI that data may lie below in one way.
+func dataURI(p string) (string, error) {
+	if !web.Is(p) {
+		return bucketRoot(p)
+	}
+	u, err := web.Parse(p)
+	if err != nil {
+		return "", err
+	}
+	return web.Show(u), nil
 }
 
 func setID(dst **uint32, v any, lookup func(string) (string, error)) error {
