@@ -55,9 +55,10 @@ lint: deps
 race: deps
 	go test -race -short -timeout 20m $(PACKAGES)
 
-# BENCH_QUICK=1 for a short run. Raw output stays in bench/.
+# BENCH_QUICK=1 for a short run, BENCH_ONLY=remote for a part. Raw output stays in bench/.
 bench: deps build
-	go run ./scripts/bench
+	@scripts/deps.sh bench
+	go run ./scripts/bench $(if $(BENCH_ONLY),-only $(BENCH_ONLY))
 
 deps:
 	@scripts/deps.sh

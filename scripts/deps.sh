@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks. Silent and offline where nothing is missing.
 #   deps.sh demo    only what a mount needs
-#   deps.sh         everything that `make test`, `make lint` and `make bench` need
+#   deps.sh         everything that `make test` and `make lint` need
+#   deps.sh bench   what `make bench` has beside it: takes minutes to build
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,10 +68,19 @@ install_azurite() {
   echo "$version" >bin/azurite/version
 }
 
-if [ "${1:-}" = demo ]; then
+case "${1:-}" in
+demo)
   install_missing "$mount_needs"
   exit
-fi
+  ;;
+bench)
+  install_missing "s3fs:s3fs"
+  # Debian's rclone is old, and has no gcsfuse beside it.
+  install_go rclone github.com/rclone/rclone v1.76.0
+  install_go gcsfuse github.com/googlecloudplatform/gcsfuse/v3 v3.11.4
+  exit
+  ;;
+esac
 venv=()
 python3 -c 'import ensurepip' 2>/dev/null || venv=(python3-venv)
 install_missing "$test_needs" ${venv[@]+"${venv[@]}"}

@@ -3,14 +3,17 @@
 // Bench measures the lanes of a mount against the data itself and prints ratios, never a bare time: every number stands beside the
 // native one of the same run, taken in turns. Raw output stays in bench/. It judges nothing by its exit status.
 //
-// BENCH_QUICK=1 takes fewer and smaller samples: enough to see whether it works, not to quote.
+// BENCH_QUICK=1 takes fewer and smaller samples: enough to see whether it works, not to quote. -only measures some parts.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -39,7 +42,40 @@ func main() {
 	}
 }
 
+// A part is some rows of the table. Those on local lanes share their data and mounts; the others bring their own.
+type part struct {
+	name  string
+	local bool
+	run   func(*site, *table) error
+}
+
+var parts = []part{
+	{"reads", true, reads}, {"listings", true, listings}, {"pagecache", true, pageCache}, {"binds", true, manyBinds},
+	{"store", true, largeStore}, {"logs", true, logs}, {"remote", false, remote},
+}
+
+// chosen returns the parts that -only names, or all.
+func chosen() ([]part, error) {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	only := flag.String("only", strings.Join(names, ","), "the parts to measure, with commas")
+	flag.Parse()
+	for name := range strings.SplitSeq(*only, ",") {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("-only %s: there are the parts %s", name, strings.Join(names, ", "))
+		}
+	}
+	wanted := strings.Split(*only, ",")
+	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(wanted, p.name) }), nil
+}
+
 func run() error {
+	parts, err := chosen()
+	if err != nil {
+		return err
+	}
 	if os.Getuid() != 0 {
 		return fmt.Errorf("needs root: it drops caches and mounts for others")
 	}
@@ -59,17 +95,19 @@ func run() error {
 	if err := os.MkdirAll(raw, 0o755); err != nil {
 		return err
 	}
-	s, err := newSite(size, raw)
-	if err != nil {
-		return err
+	s := &site{scale: size, raw: raw}
+	if slices.ContainsFunc(parts, func(p part) bool { return p.local }) {
+		if s, err = newSite(size, raw); err != nil {
+			return err
+		}
+		defer s.remove()
 	}
-	defer s.remove()
 
 	t := &table{raw: raw}
 	t.head(machine(size))
-	for _, part := range []func(*site, *table) error{reads, listings, pageCache, manyBinds, largeStore, logs} {
-		if err := part(s, t); err != nil {
-			return err
+	for _, p := range parts {
+		if err := p.run(s, t); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	t.foot()

@@ -41,8 +41,10 @@ func (s *site) inTurns(before func(lane) error, measure func(l lane, run int) (f
 
 // settle waits until the machine is idle, five seconds at most: what a lane's daemon still does after its turn (rclone closes files for
 // seconds) would be counted against whoever comes next.
-func settle() {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+func settle() { settleFor(5 * time.Second) }
+
+func settleFor(most time.Duration) {
+	for end := time.Now().Add(most); time.Now().Before(end); {
 		idle, all := cpu()
 		time.Sleep(100 * time.Millisecond)
 		idle2, all2 := cpu()
