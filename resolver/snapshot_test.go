@@ -149,6 +149,11 @@ func TestSnapshotView(t *testing.T) {
 	s.wantNone(".snapshot/1.-.none", fs.ErrNotExist)
 	s.want("by the job itself", s.linkAs(a, ".snapshot/"+id+"/embed/model/latest"), "v1")
 	s.want("then by others", s.linkAs(b, ".snapshot/"+id+"/embed/model/latest"), "v1")
+	ok(t, s.Tree.Alias(ctx, manifest.Ref{Name: "m", Version: "v2"}, "prod"))
+	s.want("prod", s.linkAs(a, "m/prod"), "v2")
+	ok(t, s.Tree.RemoveAlias(ctx, "m", "prod"))
+	s.wantLs("m", "latest@ v1/ v2/ v3/ v4/ v5/ v6/")
+	s.wantLs(".snapshot/"+id+"/m", "latest@ prod@ v1@ v2@ v3@ v4@ v5@ v6@") // as it was
 	if strings.Contains(s.ls(""), "snapshot") {
 		t.Error("the root lists .snapshot")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -112,12 +113,24 @@ func (d *snapshotDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	for _, n := range l.Versions {
 		add(manifest.Version(n).String(), syscall.S_IFLNK)
 	}
-	for _, a := range aliases(l) {
+	for _, a := range d.aliases(ctx, l) {
 		if _, err := (&frozenLink{d, a}).version(ctx, false); err == nil {
 			add(a, syscall.S_IFLNK)
 		}
 	}
 	return list, nil
+}
+
+// aliases are those that the artifact has, and those that it had when they were pinned.
+func (d *snapshotDir) aliases(ctx context.Context, l *manifest.Listing) []string {
+	all := aliases(l)
+	pins, _ := d.t.pinsOf(ctx, d.id)
+	for _, p := range pins {
+		if p.Name == d.t.pinned(d.name) && !slices.Contains(all, p.Alias) {
+			all = append(all, p.Alias)
+		}
+	}
+	return all
 }
 
 // frozenLink is an alias in a snapshot.

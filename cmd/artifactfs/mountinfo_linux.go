@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 	"artifactfs.dev/artifactfs/fs"
 )
 
-// mountPoints returns where artifactfs is mounted in this namespace, in order; a
-// directory that has two mounts is there twice.
+// mountPoints returns where artifactfs is mounted in this namespace, in order. A
+// directory is there once: it may have two mounts, one that has taken over from the
+// other, or one that came by propagation below a directory that is bound to itself.
 func mountPoints() ([]string, error) {
 	infos, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.FSType != fs.Type, false })
 	if err != nil {
@@ -28,7 +30,9 @@ func mountPoints() ([]string, error) {
 	}
 	var out []string
 	for _, i := range infos {
-		out = append(out, i.Mountpoint)
+		if !slices.Contains(out, i.Mountpoint) {
+			out = append(out, i.Mountpoint)
+		}
 	}
 	return out, nil
 }
