@@ -229,5 +229,15 @@ func (f *storedFile) Version() *Version    { return f.v }
 func (f *storedFile) Which() (string, int) { return f.v.Which() }
 
 func (f *storedFile) Access(ctx context.Context, mask uint32) error {
-	return mayRead(ctx, f.v, "a file", f.attr, mask)
+	if err := mayRead(ctx, f.v, "a file", f.attr, mask); err != nil || mask&4 == 0 {
+		return err
+	}
+	if o, ok := f.obj.(refusable); ok {
+		return o.Allowed()
+	}
+	return nil
 }
+
+// refusable is an object that may lie where data may not: it is listed, and not read,
+// from a cache neither.
+type refusable interface{ Allowed() error }

@@ -4,31 +4,32 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"syscall"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
-// buckets are those that references lead into. Credentials are the vendor's defaults:
-// W&B has none to give.
-type buckets struct {
-	open func(context.Context, bucket.URI) (*bucket.Bucket, error)
-
-	mu    sync.Mutex // guards what follows
-	known map[string]*bucket.Bucket
+// inBucket returns where a reference of s3:// or gs:// leads: the object, which is the
+// URI's prefix without its last slash. A reference does not say how a bucket is reached.
+func (e *entry) inBucket() (u bucket.URI, key string, err error) {
+	plain, _, _ := strings.Cut(e.ref, "?versionId=")
+	_, rest, _ := strings.Cut(plain, "://")
+	_, key, _ = strings.Cut(rest, "/")
+	u, err = bucket.Parse(plain)
+	if err != nil || key == "" || u.Prefix != strings.TrimSuffix(key, "/")+"/" || len(u.Params) > 0 || strings.Contains(u.Bucket, "@") {
+		return u, "", fmt.Errorf("its reference %s names no object: %w", clean(e.ref), syscall.EIO)
+	}
+	return u, key, nil
 }
 
 // look returns the object that a reference leads to, if it is still the one that was
 // logged.
-func (b *buckets) look(ctx context.Context, e *entry) (*bucket.Object, error) {
-	scheme, rest, _ := strings.Cut(e.ref, "://")
-	name, key, _ := strings.Cut(rest, "/")
-	key, _, _ = strings.Cut(key, "?versionId=")
-	if name == "" || key == "" || strings.ContainsAny(name, "?@") { // nor does a reference say how a bucket is reached
-		return nil, fmt.Errorf("the reference %s names no object: %w", clean(e.ref), syscall.EIO)
+func (s *Source) look(ctx context.Context, e *entry) (*bucket.Object, error) {
+	u, key, err := e.inBucket()
+	if err != nil {
+		return nil, err
 	}
-	in, err := b.get(ctx, scheme+"://"+name)
+	in, err := s.opt.Outside.Bucket(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -42,27 +43,4 @@ func (b *buckets) look(ctx context.Context, e *entry) (*bucket.Object, error) {
 		return nil, fmt.Errorf("%s has %d bytes, and had %d when it was logged: %w", e.ref, o.Size, e.size, syscall.EIO)
 	}
 	return o, nil
-}
-
-func (b *buckets) get(ctx context.Context, uri string) (*bucket.Bucket, error) {
-	b.mu.Lock()
-	in, ok := b.known[uri]
-	b.mu.Unlock()
-	if ok {
-		return in, nil
-	}
-	u, err := bucket.Parse(uri)
-	if err != nil {
-		return nil, err
-	}
-	if in, err = b.open(context.WithoutCancel(ctx), u); err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.known == nil {
-		b.known = make(map[string]*bucket.Bucket)
-	}
-	b.known[uri] = in
-	return in, nil
 }

@@ -1,21 +1,18 @@
 package wandb
 
-import (
-	"context"
-	"errors"
-	"testing"
-
-	"artifactfs.dev/artifactfs/internal/store/bucket"
-)
+import "testing"
 
 // A reference is somebody else's: it names an object, and not where the requests for it,
 // which carry credentials, are to go.
-func TestReferenceNamesNoEndpoint(t *testing.T) {
-	opened := errors.New("opened")
-	b := &buckets{open: func(context.Context, bucket.URI) (*bucket.Bucket, error) { return nil, opened }}
-	for ref, want := range map[string]bool{"s3://b/k": true, "s3://b?endpoint=evil.example/k": false, "s3://b@evil.example/k": false} {
-		if _, err := b.look(t.Context(), &entry{ref: ref}); errors.Is(err, opened) != want {
-			t.Errorf("%s: %v; a bucket is opened: want %t", ref, err, want)
+func TestReferenceNamesObject(t *testing.T) {
+	for ref, key := range map[string]string{
+		"s3://b/k": "k", "gs://b/d/a b": "d/a b", "s3://b/k?versionId=v": "k", "s3://b/d/": "d/",
+		"s3://b": "", "s3://b/": "", "s3://b?endpoint=evil.example/k": "", "s3://b/k?endpoint=evil.example": "", "s3://b@evil.example/k": "",
+		"s3://b//k": "", "s3://b/in/../out": "", "s3://b/./k": "",
+	} {
+		u, got, err := (&entry{ref: ref}).inBucket()
+		if got != key || (err == nil) != (key != "") || err == nil && u.Bucket != "b" {
+			t.Errorf("%s: %s, key %q, %v; want key %q", ref, u, got, err, key)
 		}
 	}
 }

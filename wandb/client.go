@@ -25,8 +25,6 @@ type Client struct {
 	api    *http.Client // the server itself
 	files  *http.Client // signed addresses
 
-	references *http.Client // addresses that are others'
-
 	pace pace
 
 	trouble atomic.Pointer[Error] // what the last attempt met, if it can pass
@@ -52,8 +50,6 @@ func NewClient(c Config) (*Client, error) {
 		entity: c.Entity,
 		api:    &http.Client{Transport: t, CheckRedirect: t.sameServer},
 		files:  &http.Client{Transport: files, CheckRedirect: fewRedirects},
-
-		references: newReferenceClient(),
 	}, nil
 }
 

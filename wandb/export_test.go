@@ -19,7 +19,7 @@ func (s *Source) SetExists(exists func(string) bool) {
 
 // SetBuckets changes how a Source opens buckets.
 func (s *Source) SetBuckets(open func(bucket.URI) (*bucket.Bucket, error)) {
-	s.buckets.open = func(_ context.Context, u bucket.URI) (*bucket.Bucket, error) { return open(u) }
+	s.opt.Outside = &anywhere{open: func(_ context.Context, u bucket.URI) (*bucket.Bucket, error) { return open(u) }}
 }
 
 // SetEntity spares a Client the question for its entity.

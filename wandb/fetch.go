@@ -29,6 +29,9 @@ func (c *Client) fetch(ctx context.Context, by *http.Client, address string, h h
 	case errors.Is(err, context.Canceled):
 		return nil, context.Canceled
 	}
+	if refused := asRefused(err); refused != nil {
+		return nil, refused
+	}
 	kind, words := networkError(err)
 	return nil, &cutError{c.fail(kind, "file", "%s", words)}
 }

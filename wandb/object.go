@@ -79,9 +79,21 @@ func (o *object) Digest() (algorithm string, sum []byte) {
 	return "md5", sum
 }
 
+// Allowed returns why the content is not to be read, nil if it may be.
+func (o *object) Allowed() error {
+	e := o.f.index.at(o.i)
+	if err := o.f.s.allowed(&e); err != nil {
+		return fmt.Errorf("file %s of %s: %w", e.path, o.f.of, err)
+	}
+	return nil
+}
+
 // ReadRange reads from W&B's own cache on this machine if the file is there, else
 // from where the server says that it lies.
 func (o *object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	if err := o.Allowed(); err != nil {
+		return nil, err
+	}
 	if e := o.f.index.at(o.i); e.elsewhere() {
 		to, err := o.follow(ctx, &e)
 		if err != nil {
@@ -118,7 +130,11 @@ func (o *object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 
 // size asks for a size that the manifest does not say.
 func (o *object) size(ctx context.Context) (int64, error) {
-	if e := o.f.index.at(o.i); e.elsewhere() {
+	e := o.f.index.at(o.i)
+	if err := o.f.s.allowed(&e); err != nil {
+		return 0, err
+	}
+	if e.elsewhere() {
 		to, err := o.follow(ctx, &e)
 		if err != nil {
 			return 0, err
@@ -148,7 +164,7 @@ func (o *object) follow(ctx context.Context, e *entry) (store.Object, error) {
 		}
 		to = file.Object
 	} else {
-		to, err = o.f.s.buckets.look(ctx, e)
+		to, err = o.f.s.look(ctx, e)
 	}
 	if err != nil {
 		return nil, err

@@ -148,6 +148,9 @@ func (r *ranged) ask(address string) (status int, err error) {
 		if r.ctx.Err() != nil {
 			return 0, r.late()
 		}
+		if refused := asRefused(err); refused != nil {
+			return 0, fmt.Errorf("%s: %w", r.w.what, refused)
+		}
 		kind, words := TimedOut, "no answer within the time of one attempt"
 		if cause := context.Cause(ctx); cause == nil {
 			kind, words = networkError(err)
@@ -254,6 +257,9 @@ func (w *web) look(ctx context.Context) (int64, error) {
 			return struct{}{}, err
 		}
 		res, err := w.c.fetch(ctx, w.by, address, http.Header{"Range": {"bytes=0-0"}})
+		if refused := asRefused(err); refused != nil {
+			return struct{}{}, fmt.Errorf("%s: %w", w.what, refused)
+		}
 		if err != nil {
 			kind, words := networkError(err)
 			return struct{}{}, &again{err: r.fault(kind, 0, "%s", words)}

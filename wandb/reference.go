@@ -6,9 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/http"
-	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -131,35 +128,7 @@ func (f *files) webReference(e *entry) (*web, error) {
 	}
 	ref := e.ref
 	return &web{
-		c: f.s.c, by: f.s.c.references, what: clean(u.Redacted()), etag: tag, size: e.size,
+		c: f.s.c, by: f.s.references, what: "file " + e.path + " of " + f.of + ", a reference to " + clean(u.Redacted()), etag: tag, size: e.size,
 		address: func(context.Context, string) (string, error) { return ref, nil },
 	}, nil
-}
-
-// notLinkLocal refuses addresses at which a machine's own services answer, such as a
-// cloud's that gives out credentials: whoever wrote a manifest is not to be answered
-// by them.
-func notLinkLocal(_, address string, _ syscall.RawConn) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return err
-	}
-	if ip = ip.Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip == netip.MustParseAddr("fd00:ec2::254") {
-		return fmt.Errorf("references to %s are not followed", ip)
-	}
-	return nil
-}
-
-// newReferenceClient returns a client for references: it carries nothing of the
-// user's, neither a key nor a header.
-func newReferenceClient() *http.Client {
-	t := newRoundTripper()
-	d := &net.Dialer{Timeout: attemptTime, Control: notLinkLocal}
-	t.DialContext = d.DialContext
-	t.Proxy = http.ProxyFromEnvironment
-	return &http.Client{Transport: t, CheckRedirect: fewRedirects}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type Source struct {
 	records     *records
 	indexes     *indexes
 	local       *localCache
-	buckets     *buckets
+	references  *http.Client
 	addresses   *lru.Cache[string, *signed] // by artifact and collection
 	linked      *lru.Cache[string, *files]  // by artifact, of those that references lead to
 
@@ -42,9 +43,10 @@ type Source struct {
 
 // SourceOptions change how a Source works; nil and zero values do.
 type SourceOptions struct {
-	TTL time.Duration // how long listings and aliases are kept; 5 s
-	Dir string        // where large indexes lie; the system's temporary directory
-	Log *slog.Logger  // nil: nothing is logged
+	TTL     time.Duration // how long listings and aliases are kept; 5 s
+	Dir     string        // where large indexes lie; the system's temporary directory
+	Log     *slog.Logger  // nil: nothing is logged
+	Outside Outside       // where references may lead; nil: anywhere
 }
 
 // The sizes of what a Source remembers.
@@ -76,7 +78,10 @@ func NewSource(c *Client, o *SourceOptions) *Source {
 	s.listings = newRecall(s.health, manyListings, s.opt.TTL, s.listVersions)
 	s.records, s.indexes = newRecords(s), newIndexes(s)
 	s.local = newLocalCache(c.config.CacheDir)
-	s.buckets = &buckets{open: bucket.Open}
+	if s.opt.Outside == nil {
+		s.opt.Outside = &anywhere{open: bucket.Open}
+	}
+	s.references = newReferenceClient(s.opt.Outside)
 	s.exists = pathExists
 	s.addresses = newLRU[string, *signed](manyIndexes)
 	s.linked = newLRU[string, *files](manyIndexes)

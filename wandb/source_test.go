@@ -22,6 +22,11 @@ const ttl = 50 * time.Millisecond
 // open returns a Source over a server's project team/nemotron.
 func open(t testing.TB, srv *wandbtest.Server, change func(*wandb.Config)) *wandb.Source {
 	t.Helper()
+	return openConfined(t, srv, change, nil)
+}
+
+func openConfined(t testing.TB, srv *wandbtest.Server, change func(*wandb.Config), to wandb.Outside) *wandb.Source {
+	t.Helper()
 	c := wandb.Config{BaseURL: srv.URL, Key: wandb.Key(srv.Key), Entity: "team"}
 	if change != nil {
 		change(&c)
@@ -30,7 +35,7 @@ func open(t testing.TB, srv *wandbtest.Server, change func(*wandb.Config)) *wand
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wandb.NewSource(client, &wandb.SourceOptions{TTL: ttl, Dir: t.TempDir()})
+	return wandb.NewSource(client, &wandb.SourceOptions{TTL: ttl, Dir: t.TempDir(), Outside: to})
 }
 
 func log(t testing.TB, srv *wandbtest.Server, v wandbtest.Version) wandbtest.Logged {

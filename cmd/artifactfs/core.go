@@ -36,7 +36,7 @@ type core struct {
 	root  *store.Local   // what dir is reached through
 	push  *outbox.Outbox // what logs to W&B; nil if that is off
 
-	remote *remoteData // nil if tracking is disabled
+	remote *remoteData
 }
 
 // coreOptions are what only the daemon sets.
@@ -60,7 +60,7 @@ type coreOptions struct {
 
 // openCore opens the stores and the tree over them.
 func openCore(cfg *config.Config, o coreOptions) (*core, error) {
-	c := &core{cfg: cfg}
+	c := &core{cfg: cfg, remote: newRemoteData(cfg)}
 	local := func(roots []string) *store.Local {
 		return store.NewLocal(&store.Options{Roots: roots, AsCaller: o.AsCaller, Deadline: cfg.Deadline, Own: o.Own})
 	}
@@ -87,7 +87,6 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	if err := c.openStores(o.Log); err != nil {
 		return nil, err
 	}
-	c.remote = newRemoteData(cfg)
 	opts.Remote = c.remote
 	if cfg.Snapshot != "off" {
 		opts.Job = o.Job

@@ -55,9 +55,14 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 	if err != nil {
 		return u, err
 	}
+	return r.reach(u)
+}
+
+// reach is parse of a URI that was read.
+func (r *remoteData) reach(u bucket.URI) (bucket.URI, error) {
 	given, cfg := u.Params, r.cfg.Load()
 	confined, known := len(cfg.Roots()) > 0, false
-	for _, root := range append([]string{cfg.Root}, cfg.DataURIs...) {
+	for i, root := range append([]string{cfg.Root}, cfg.DataURIs...) {
 		at, err := bucket.Parse(root)
 		if err != nil || at.Scheme != u.Scheme || at.Bucket != u.Bucket || len(given) > 0 && given.Encode() != at.Params.Encode() {
 			continue
@@ -66,13 +71,13 @@ func (r *remoteData) parse(uri string) (bucket.URI, error) {
 		if len(u.Params) == 0 {
 			u.Params = at.Params
 		}
-		if root != cfg.Root && strings.HasPrefix(u.Prefix, at.Prefix) {
+		if i > 0 && strings.HasPrefix(u.Prefix, at.Prefix) {
 			confined = false
 			break
 		}
 	}
 	if confined {
-		return u, fmt.Errorf("%s lies outside of artifactfs.data_roots: %w", u, syscall.EPERM)
+		return u, outsideRoots(u.String(), u.Scheme+"://"+u.Bucket)
 	}
 	for key := range given {
 		if !known && (key != "storage_account" || len(given[key]) != 1) {
@@ -114,31 +119,42 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	return b, nil
 }
 
-// files returns what lies at a URI; it opens each bucket once.
+// files returns what lies at a URI.
 func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
-	base := u.Prefix
+	b, key, err := r.bucket(u)
+	if err != nil {
+		return nil, err
+	}
+	key += "#" + u.Prefix
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, ok := r.shown[key].(*bucket.Files); ok {
+		return f, nil
+	}
+	f := b.Files(u.Prefix)
+	r.show(key, f)
+	return f, nil
+}
+
+// bucket returns the bucket of a URI, and what it is known by; it opens each once.
+func (r *remoteData) bucket(u bucket.URI) (*bucket.Bucket, string, error) {
 	u.Prefix = ""
 	key := u.String() + "?" + u.Params.Encode()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f, ok := r.shown[key+"#"+base].(*bucket.Files); ok {
-		return f, nil
+	if b, ok := r.buckets[key]; ok {
+		return b, key, nil
 	}
-	b, ok := r.buckets[key]
-	if !ok {
-		var err error
-		if b, err = bucket.Open(context.Background(), u); err != nil {
-			return nil, err
-		}
-		b.SetDeadline(r.cfg.Load().Deadline)
-		if r.buckets == nil {
-			r.buckets = make(map[string]*bucket.Bucket)
-		}
-		r.buckets[key] = b
+	b, err := bucket.Open(context.Background(), u)
+	if err != nil {
+		return nil, "", err
 	}
-	f := b.Files(base)
-	r.show(key+"#"+base, f)
-	return f, nil
+	b.SetDeadline(r.cfg.Load().Deadline)
+	if r.buckets == nil {
+		r.buckets = make(map[string]*bucket.Bucket)
+	}
+	r.buckets[key] = b
+	return b, key, nil
 }
 
 // show remembers what was asked for. The mutex is held.

@@ -41,7 +41,7 @@ func (r *remoteData) allowedWeb(u *url.URL) (named bool, err error) {
 		}
 	}
 	if len(cfg.Roots()) > 0 {
-		return false, fmt.Errorf("%s lies outside of artifactfs.data_roots: %w", web.Show(u), syscall.EPERM)
+		return false, outsideRoots(web.Show(u), u.Scheme+"://"+u.Host)
 	}
 	if u.Scheme != "https" && !web.Loopback(u) {
 		return false, fmt.Errorf("%s is not encrypted; artifactfs.data_roots can allow it: %w", web.Show(u), syscall.EPERM)

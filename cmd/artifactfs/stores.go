@@ -27,7 +27,7 @@ func (c *core) openStores(log *slog.Logger) error {
 		m = c.store
 	}
 	if cfg.WandB {
-		c.wandb = &wandbSource{clients: &wandbClients{cfg: cfg}, opt: wandb.SourceOptions{TTL: cfg.TTL, Log: log}}
+		c.wandb = &wandbSource{clients: &wandbClients{cfg: cfg}, opt: wandb.SourceOptions{TTL: cfg.TTL, Log: log, Outside: references{c.remote}}}
 		w = c.wandb
 	}
 	u, err := resolver.NewUnion(m, w, manifest.Numbering(cfg.Numbering))

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +22,8 @@ var wandbServers sync.Map
 // wandbServer is a W&B server for a script. wandb start starts it and sets the
 // variables that lead to it; wandb down and wandb up take it off the network and bring
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
-// aliases; wandb stores w f text logs a file that W&B keeps; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
+// aliases; wandb stores w f text logs a file that W&B keeps; wandb serves
+// has a web server of the working directory at $WEB, and wandb refers w g $WEB/f logs a reference to its file f; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
 // logged a version; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
@@ -51,6 +54,15 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "stores":
 		_, err := srv.Log(wandbtest.Version{Name: args[1], Files: map[string][]byte{args[2]: []byte(args[3])}})
+		ts.Check(err)
+	case "serves":
+		web := httptest.NewServer(http.FileServer(http.Dir(work)))
+		ts.Defer(web.Close)
+		ts.Setenv("WEB", web.URL)
+	case "refers":
+		fi, err := os.Stat(filepath.Join(work, filepath.Base(args[3])))
+		ts.Check(err)
+		_, err = srv.Log(wandbtest.Version{Name: args[1], Refs: []wandbtest.Ref{{Name: args[2], URI: args[3], Size: fi.Size(), Extra: map[string]any{"etag": "of f"}}}})
 		ts.Check(err)
 	case "run":
 		_, err := srv.Exec(`mutation($run: String!) { upsertBucket(input: {entityName: "team", modelName: "nemotron", name: $run}) { inserted } }`, map[string]any{"run": args[1]})

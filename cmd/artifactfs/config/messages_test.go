@@ -115,7 +115,7 @@ func TestDisabled(t *testing.T) {
 func TestOwn(t *testing.T) {
 	got, err := load(t, `[artifactfs]
 data = "copy"
-data_roots = ["/lustre/", "file:///nfs/data", "~/x"]
+data_roots = ["/lustre/", "file:///nfs/data", "~/x", "https://data.example:8443/sets/"]
 uid = 1000
 gid = "0"
 umask = "022"
@@ -132,6 +132,9 @@ lineage = "complete"
 	}
 	if got.Data != "passthrough" || strings.Join(got.DataRoots, " ") != "/lustre /nfs/data /home/u/x" {
 		t.Errorf("data %q, data_roots %q", got.Data, got.DataRoots)
+	}
+	if strings.Join(got.DataURIs, " ") != "https://data.example:8443/sets/" {
+		t.Errorf("of data_roots, URIs are %q", got.DataURIs)
 	}
 	if *got.UID != 1000 || *got.GID != 0 || *got.Umask != 0o27 {
 		t.Errorf("uid %d gid %d umask %o", *got.UID, *got.GID, *got.Umask)
