@@ -22,7 +22,8 @@ import (
 
 const (
 	askAgain  = time.Minute     // before a version that did not qualify is looked at again
-	waitQuiet = 5 * time.Minute // for directories of a version to be closed
+	waitQuiet = 5 * time.Minute // for directories of a version to be closed and left
+	usedAll   = time.Minute     // of use without a pause, which is no copying of a tree but reading of samples
 	walkers   = 4               // versions that are walked at a time
 )
 
@@ -41,6 +42,7 @@ type binder struct {
 
 	source func(*resolver.Binding) (int, error)   // sourceOf, but in tests
 	after  func(d time.Duration) <-chan time.Time // time.After, but in tests
+	inUse  func(name string, n int) bool          // the lanes', but in tests
 
 	slots chan struct{} // of walks
 	ctx   context.Context
@@ -77,6 +79,7 @@ func newBinder(dir string, tree *resolver.Tree, own *nodes.Own, maxBinds int, lo
 		dir: dir, max: maxBinds, tree: tree, own: own, log: log, source: sourceOf, after: time.After,
 		slots: make(chan struct{}, walkers), bound: make(map[version]*bound), again: make(map[version]time.Time),
 	}
+	b.inUse = func(name string, n int) bool { return b.lanes.InUse(name, n) }
 	b.ctx, b.end = context.WithCancel(context.Background())
 	return b
 }
@@ -119,7 +122,7 @@ func (b *binder) warm(ctx context.Context, v version) error {
 	case r := <-done:
 		return r.Err
 	case <-ctx.Done():
-		return fmt.Errorf("not yet: it is large, or somebody has a directory of it open; it will be: %w", ctx.Err())
+		return fmt.Errorf("not yet: it is large, or somebody is in it; it will be: %w", ctx.Err())
 	}
 }
 
@@ -129,8 +132,9 @@ func (b *binder) bind(ctx context.Context, v version) error {
 		return nil
 	}
 	bd, err := b.qualify(ctx, v)
+	begun := time.Now()
 	for again := true; err == nil && again; {
-		err = b.quiet(ctx, v)
+		err = b.quiet(ctx, v, begun)
 		if err == nil {
 			err = b.tree.RecheckBinding(ctx, bd, nil)
 		}
@@ -142,9 +146,9 @@ func (b *binder) bind(ctx context.Context, v version) error {
 			r, err = b.prepare(ctx, bd)
 		}
 		if err == nil {
-			err = b.attach(r, b.root)
+			err = b.attach(r, func() bool { return b.used(v, begun) }, b.root)
 		}
-		if again = errors.Is(err, errOpened); again {
+		if again = errors.Is(err, errUsed); again {
 			err = nil
 		}
 	}
@@ -167,28 +171,6 @@ func (b *binder) qualify(ctx context.Context, v version) (*resolver.Binding, err
 		err = b.tree.WalkBinding(ctx, bd)
 	}
 	return bd, err
-}
-
-// quiet waits until no directory of the version is open by way of FUSE. A walk
-// that climbs by ".." steps into what has been bound above it meanwhile: fts(3),
-// and so find, du and rm -r, then finds another directory than it left, and gives
-// up. Such a walk always has a directory open.
-func (b *binder) quiet(ctx context.Context, v version) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(waitQuiet)
-	for b.lanes.OpenDirs(v.name, v.n) > 0 {
-		select {
-		case <-tick.C:
-		case <-late:
-			return errors.New("somebody has a directory of it open for long: to be tried again")
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-b.ctx.Done():
-			return errEnded
-		}
-	}
-	return nil
 }
 
 // ready is a version whose data is open and whose names are pinned: attach does the
@@ -217,16 +199,13 @@ func (b *binder) drop(r *ready) {
 	b.unpin(r.Path())
 }
 
-// errOpened is that a directory of the version was opened since it was quiet.
-var errOpened = errors.New("a directory of it has been opened meanwhile")
-
 var errEnded = errors.New("the mount is going")
 
-// attach mounts r below the root that open opens, and undoes prepare if it does not.
-// What it waits for while the table is locked is answered by this machine, and so is
-// umount.
-func (b *binder) attach(r *ready, open func() (int, error)) error {
-	attached, err := b.attachLocked(r, open)
+// attach mounts r below the root that open opens, and undoes prepare if it does not:
+// errUsed if it is in use. What it waits for while the table is locked is answered by
+// this machine, and so is umount.
+func (b *binder) attach(r *ready, used func() bool, open func() (int, error)) error {
+	attached, err := b.attachLocked(r, used, open)
 	if !attached {
 		b.drop(r)
 		return err
@@ -236,7 +215,7 @@ func (b *binder) attach(r *ready, open func() (int, error)) error {
 }
 
 // attachLocked does nothing if somebody else was faster.
-func (b *binder) attachLocked(r *ready, open func() (int, error)) (attached bool, err error) {
+func (b *binder) attachLocked(r *ready, used func() bool, open func() (int, error)) (attached bool, err error) {
 	b.table.Lock()
 	defer b.table.Unlock()
 	bd := r.Binding
@@ -258,8 +237,8 @@ func (b *binder) attachLocked(r *ready, open func() (int, error)) (attached bool
 				return err
 			}
 		}
-		if b.lanes.OpenDirs(bd.Name, bd.N) > 0 {
-			return errOpened
+		if used() {
+			return errUsed
 		}
 		return os.NewSyscallError("move_mount", unix.MoveMount(r.src, "", root, bd.Path(), unix.MOVE_MOUNT_F_EMPTY_PATH))
 	})

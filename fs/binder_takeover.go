@@ -28,6 +28,7 @@ const (
 func (b *binder) takeOver(mnt int, paths []string, attached bool) (left []string, refused bool) {
 	ctx, cancel := context.WithTimeout(b.ctx, tookOver)
 	defer cancel()
+	unused := func() bool { return false } // nobody has seen it yet, or it answers nobody
 	open := func() (int, error) { return unix.FcntlInt(uintptr(mnt), unix.F_DUPFD_CLOEXEC, 0) }
 	found := make(chan answer)
 	waiting := make(map[string]bool)
@@ -53,7 +54,7 @@ func (b *binder) takeOver(mnt int, paths []string, attached bool) (left []string
 		select {
 		case a := <-found:
 			if a.err == nil {
-				a.err = b.attach(a.ready, open)
+				a.err = b.attach(a.ready, unused, open)
 			}
 			if !attached && errors.Is(a.err, unix.EINVAL) {
 				return slices.AppendSeq(left, maps.Keys(waiting)), true

@@ -37,6 +37,7 @@ func (n *dataNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, syscall.EROFS
 	}
 	d := n.data()
+	defer n.sys.using(ctx, d)()
 	o := opening{n: n, version: d.Version()}
 	f, a, err := n.sys.local.OpenWith(as(ctx), d.Real(), o.admit)
 	if err != nil {
@@ -63,8 +64,9 @@ func (n *dataNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 // Getattr asks as the caller. A file that was removed while it is open goes on
 // answering what it last was, as an open file does everywhere.
 func (n *dataNode) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	e := n.inode.entry()
-	a, err := n.data().Stat(as(ctx))
+	e, d := n.inode.entry(), n.data()
+	defer n.sys.using(ctx, d)()
+	a, err := d.Stat(as(ctx))
 	if err == nil && (a.Dev != e.Attr.Dev || a.Ino != e.Attr.Ino) {
 		err = syscall.ESTALE
 	}

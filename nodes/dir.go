@@ -31,7 +31,9 @@ func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if e, ok := n.sys.pins.get(n.inode.entry(), name); ok {
 		return n.child(ctx, e, out), 0
 	}
-	e, err := n.dir().Lookup(as(ctx), name)
+	d := n.dir()
+	defer n.sys.using(ctx, d)()
+	e, err := d.Lookup(as(ctx), name)
 	if e, ok := n.sys.pins.get(n.inode.entry(), name); ok { // meanwhile: the answer would undo that
 		return n.child(ctx, e, out), 0
 	}
@@ -42,7 +44,9 @@ func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 }
 
 func (n *dirNode) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	e, err := n.dir().Stat(as(ctx))
+	d := n.dir()
+	defer n.sys.using(ctx, d)()
+	e, err := d.Stat(as(ctx))
 	if err != nil {
 		return n.errno("stat", err)
 	}
@@ -55,6 +59,7 @@ func (n *dirNode) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.At
 // that is what Entry.Valid = 0 is for.
 func (n *dirNode) Access(ctx context.Context, mask uint32) syscall.Errno {
 	d := n.dir()
+	defer n.sys.using(ctx, d)() // a chdir is one
 	if a, ok := d.(resolver.Accesser); ok {
 		return n.errno("access", a.Access(as(ctx), mask))
 	}
@@ -71,6 +76,7 @@ func (n *dirNode) Access(ctx context.Context, mask uint32) syscall.Errno {
 // the directory is read if the kernel asks after all.
 func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d := n.dir()
+	defer n.sys.using(ctx, d)()
 	h := &dirHandle{n: n}
 	e, err := d.Stat(as(ctx))
 	if err != nil {

@@ -148,6 +148,7 @@ type versionKey struct {
 type versionLanes struct {
 	lane, why string
 	dirs      int // directories that are open by way of FUSE
+	users     users
 	bound     bool
 	unbound   string // why it is not
 }

@@ -63,7 +63,7 @@ func TestBind(t *testing.T) {
 	if _, err := os.ReadFile(s.path("bound", "v1", "part.txt")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, comeback, "the version is bound after the first open", func() error {
+	eventually(t, 10*comeback, "the version is bound after the first open", func() error {
 		if !mounted(s.path("bound", "v1")) {
 			return errors.New("it is not")
 		}
@@ -327,6 +327,46 @@ func TestBindUnderWalk(t *testing.T) {
 			t.Errorf("find under way: %v: %s", err, out)
 		}
 	}
+}
+
+// What is bound below a shell's working directory is another directory than the shell is in, which rsync does not put up with: so it
+// is not bound while the shell is there, and soon after.
+func TestBindUnderShell(t *testing.T) {
+	needProgram(t, "rsync")
+	s := newSite(t, siteOptions{Lane: "bind"})
+	for _, name := range []string{"in", "other"} {
+		s.publish(name, 1, s.data(name, map[string]string{"sub/f": "text"}))
+	}
+	shell := s.command("sh", "-euc", "cd '"+s.path("in/v1/sub")+"'; ls; read go; rsync -a ./ '"+s.Base+"/out/'")
+	stdin, err := shell.StdinPipe()
+	must(t, err)
+	out, err := shell.StdoutPipe()
+	must(t, err)
+	var stderr strings.Builder
+	shell.Stderr = &stderr
+	must(t, shell.Start())
+	if _, err := out.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	bound := func(name string) {
+		eventually(t, 10*comeback, name+" is bound", func() error {
+			if !mounted(s.path(name, "v1")) {
+				return errors.New("it is not")
+			}
+			return nil
+		})
+	}
+	readFile(t, s.path("other/v1/sub/f"))
+	bound("other") // which was opened later, so that the first one has had its turn
+	if mounted(s.path("in/v1")) {
+		t.Error("it is bound under the shell")
+	}
+	_, err = stdin.Write([]byte("go\n"))
+	must(t, err)
+	if err := shell.Wait(); err != nil {
+		t.Errorf("rsync in the shell: %v: %s", err, stderr.String())
+	}
+	bound("in")
 }
 
 // At most max_binds versions are bound; the one not used for longest makes room, and one in use stays.
