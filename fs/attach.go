@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -178,7 +179,9 @@ func Binds(dir string) ([]string, error) {
 }
 
 // onTop finds the mount at dir that no other lies on. The order of mountinfo does
-// not tell: a mount that was attached beneath another has the higher number.
+// not tell: a mount that was attached beneath another has the higher number. There is
+// more than one where the directory above is bound to itself and both share what is
+// mounted below: then it is the one that a path leads to.
 func onTop(infos []*mountinfo.Info, dir string) *mountinfo.Info {
 	covered := make(map[int]bool)
 	for _, i := range infos {
@@ -186,13 +189,43 @@ func onTop(infos []*mountinfo.Info, dir string) *mountinfo.Info {
 			covered[i.Parent] = true
 		}
 	}
-	var top *mountinfo.Info
+	var tops []*mountinfo.Info
 	for _, i := range infos {
 		if i.Mountpoint == dir && !covered[i.ID] {
-			top = i
+			tops = append(tops, i)
 		}
 	}
-	return top
+	if len(tops) > 1 {
+		id := mountID(dir)
+		if k := slices.IndexFunc(tops, func(i *mountinfo.Info) bool { return i.ID == id }); k >= 0 {
+			return tops[k]
+		}
+	}
+	if len(tops) == 0 {
+		return nil
+	}
+	return tops[len(tops)-1]
+}
+
+// mountID returns the number of the mount that dir leads to, 0 if that cannot be said.
+// Whoever serves it is not asked.
+func mountID(dir string) int {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/thread-self/fdinfo/%d", fd))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(id))
+			return n
+		}
+	}
+	return 0
 }
 
 // detachAll takes every artifactfs mount off dir, with what is bound in it, down

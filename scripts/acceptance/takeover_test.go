@@ -232,6 +232,42 @@ func TestReplaceUnderLoad(t *testing.T) {
 	s.nothingLeft("self", fmt.Sprint(spaces[1].pid))
 }
 
+// A directory that is bound to itself below a shared mount receives the mount twice, once hidden below the other. A new daemon takes over the
+// one that a path leads to.
+func TestTakeOverWhereBoundToItself(t *testing.T) {
+	s := newSite(t, siteOptions{Quiet: true})
+	outer, inner := s.Base+"/outer", s.Base+"/outer/inner"
+	s.Mnt = inner + "/artifacts"
+	must(t, os.MkdirAll(s.Mnt, 0o755))
+	for _, dir := range []string{outer, inner} {
+		must(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
+		must(t, unix.Mount("", dir, "", unix.MS_SHARED, ""))
+	}
+	s.publish("a", 1, s.data("a", map[string]string{"f": "text"}))
+	s.mount()
+	s.warm("a:v1")
+	same := func() error { // a bind that could not be taken over in time is made again later
+		if text, err := os.ReadFile(s.path("a/v1/f")); err != nil || string(text) != "text" {
+			return fmt.Errorf("read %q, %v", text, err)
+		}
+		if got := mountsBelow("self", s.Mnt); len(got) != 4 || !slices.Contains(got, s.path("a/v1")) {
+			return fmt.Errorf("mounts %q, want the mount and its bind, twice", got)
+		}
+		return nil
+	}
+	for range 2 {
+		s.artifactfs("mount", "--replace", s.Mnt, "--log-file", s.Base+"/daemon.log")
+		eventually(t, 10*time.Second, "all is there after a replacement", same)
+	}
+	s.kill()
+	s.back(comeback, "after kill -9")
+	eventually(t, 10*time.Second, "all is there after kill -9", same)
+	s.umount()
+	if left := mountsBelow("self", s.Mnt); len(left) > 0 {
+		t.Errorf("umount left %q", left)
+	}
+}
+
 // Who replaces a mount at the same time as another does so after him; and a mount that works is not replaced by one that cannot.
 func TestReplaceAtOnce(t *testing.T) {
 	s := newSite(t, siteOptions{Lane: "bind", Alone: true})
