@@ -103,7 +103,7 @@ var wrong = map[string]string{
 	"verify": "or a version is missing, changed, broken or unreachable",
 	"doctor": "or something that was looked at fails",
 	"status": "or the mount does not serve",
-	"warm":   "or a version could not be bound",
+	"warm":   "or a version could not be bound or fetched",
 }
 
 func manSections(c *cobra.Command) string {

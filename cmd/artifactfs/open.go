@@ -20,8 +20,13 @@ func (a *app) open(args []string) (*core, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := openCore(cfg, coreOptions{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError})), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer, Job: ownJob})
+	c, err := openCore(cfg, coreOptions{Log: a.errors(), Mounts: func() []string { return mountsOf(cfg) }, Producer: ownProducer, Job: ownJob})
 	return c, plain, err
+}
+
+// errors is the log of a command: what went wrong.
+func (a *app) errors() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // configOf is the configuration that a command works with: that of the mount that

@@ -42,6 +42,9 @@ type object struct {
 	bad     error         // what was fetched of it has not the digest that it should have
 	good    stamp         // of its file when all of it was read and found right
 	checks  bool          // its digest is being computed
+	read    int64         // units of its blocks that somebody has read
+	endRest func()        // not nil: the rest of it is being fetched
+	rested  bool          // that was done, or something of it was evicted
 
 	opening sync.Mutex // held while files are opened and closed: guards disk
 	disk    *disk
@@ -53,6 +56,7 @@ type block struct {
 	index   int64
 	have    mask // units that can be read
 	kept    mask // units that take room, readable or not
+	read    mask // units that somebody has read
 	charge  int64
 	uses    int
 	idle    *list.Element // in Cache.idle
@@ -124,10 +128,16 @@ func (c *Cache) letGo(b *block) {
 		return
 	}
 	if b.charge == 0 {
-		delete(b.o.blocks, b.index)
+		b.o.drop(b)
 		return
 	}
 	b.idle = c.idle.PushBack(b)
+}
+
+// drop forgets a block. The mutex is held.
+func (o *object) drop(b *block) {
+	delete(o.blocks, b.index)
+	o.read -= int64(b.read.count())
 }
 
 func (c *Cache) release(b *block) {

@@ -68,7 +68,10 @@ func (c *Cache) evict(b *block) bool {
 		c.disclaim(o)
 		return false
 	}
-	delete(o.blocks, b.index)
+	o.drop(b)
+	if o.rested = true; o.endRest != nil {
+		o.endRest()
+	}
 	if err == nil {
 		c.used -= b.charge
 	} else {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Cache struct {
 	limit   int64
 	used    int64 // bytes on disk, with those reserved
 	open    int   // Files
+	rests   int   // files of which the rest is being fetched
 	closed  bool
 	broken  time.Time // until then nothing is kept: the disk failed
 }
@@ -95,6 +97,9 @@ func Open(dir string, o *Options) (*Cache, error) {
 
 // Dir returns the directory in use.
 func (c *Cache) Dir() string { return c.dir }
+
+// First reports whether the directory is the one that a process gets which is alone.
+func (c *Cache) First() bool { return filepath.Base(c.dir) == "0" }
 
 // Usage says how much the cache holds, and what it may hold.
 type Usage struct {

@@ -132,6 +132,10 @@ func (f *File) part(ctx context.Context, p []byte, off int64) (int, error) {
 	defer f.c.release(b)
 	r := reading{f: f, b: b}
 	n, err := r.read(ctx, p, off)
+	if n > 0 {
+		at := off - b.first()*unit
+		f.c.noteRead(f, b, int(at/unit), int((at+int64(n)+unit-1)/unit))
+	}
 	if errors.Is(err, errNotKept) {
 		k, err := f.past(ctx, p[n:], off+int64(n))
 		return n + k, err
