@@ -62,6 +62,8 @@ type Catalog struct {
 	cause error
 	held  held
 	moves uint64 // raised by our own changes: what was seen before is old
+
+	namesAt time.Time // since when names may be others, by our own changes
 }
 
 // NewCatalog returns the store in b, which must outlive it. The store need not

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
@@ -20,12 +21,15 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 			return nil, err
 		}
 	}
-	l, known := c.names.Get(prefix)
-	if known && time.Since(l.at) < c.life() {
-		return l.names.list(), nil
+	if names, ok := c.youngNames(prefix); ok {
+		return names.list(), nil
 	}
+	l, known := c.names.Get(prefix)
 	err := c.missing()
-	ch := c.flights.DoChan("\x00names\x00"+prefix, func() (any, error) {
+	c.mu.Lock()
+	gen := c.namesAt.UnixNano()
+	c.mu.Unlock()
+	ch := c.flights.DoChan("\x00names\x00"+strconv.FormatInt(gen, 10)+prefix, func() (any, error) {
 		return c.listNames(context.WithoutCancel(ctx), prefix)
 	})
 	if err == nil {
@@ -46,8 +50,36 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 	return nil, err
 }
 
+// youngNames returns the names below prefix that were listed at most a TTL ago, by
+// themselves or with the versions of an artifact.
+func (c *Catalog) youngNames(prefix string) (packed, bool) {
+	if l, ok := c.names.Get(prefix); ok && time.Since(l.at) < c.life() {
+		return l.names, true
+	}
+	a, ok := c.arts.Peek(prefix)
+	if !ok {
+		return "", false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := a.last; s != nil && !a.old && s.at.After(c.namesAt) && time.Since(s.at) < c.life() {
+		return s.below, true
+	}
+	return "", false
+}
+
+// Named reports whether a listing of at most a TTL ago has name. Where it reports
+// false the store has to be asked. So it costs none of 100,000 names a request that a
+// caller looks at each of those it has just listed.
+func (c *Catalog) Named(name string) bool {
+	dir, base := path.Split(name)
+	names, ok := c.youngNames(path.Clean("/" + dir)[1:])
+	return ok && names.has(base)
+}
+
 func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error) {
-	at, b := time.Now(), c.b
+	begun := time.Now()
+	at, b := begun, c.b
 	if b.Commits() {
 		h, err := c.view(ctx)
 		if err != nil {
@@ -79,13 +111,25 @@ func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error
 	}
 	slices.Sort(names)
 	names = slices.Clip(slices.Compact(names))
-	c.names.Add(prefix, &nameList{at: at, names: pack(names)})
+	c.keepNames(prefix, &nameList{at: at, names: pack(names)}, begun)
 	return names, nil
+}
+
+// keepNames keeps a listing, unless a change of our own came after it had begun.
+func (c *Catalog) keepNames(prefix string, l *nameList, begun time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if begun.After(c.namesAt) {
+		c.names.Add(prefix, l)
+	}
 }
 
 // expireNames has the next listing of names read the store. What is known stays as the
 // last answer, for as long as the store gives none.
 func (c *Catalog) expireNames() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.namesAt = time.Now()
 	for _, prefix := range c.names.Keys() {
 		if l, ok := c.names.Peek(prefix); ok {
 			c.names.Add(prefix, &nameList{names: l.names})

@@ -27,8 +27,8 @@ type scanning struct {
 
 	versions []int          // with objects of their own, spelled as readers look for them
 	ours     map[int]bool   // claimed by their sidecar
-	pointers []bucket.Entry // that may be aliases
-	latest   bool           // there is one
+	below    []string       // names that go on from this one
+	pointers []bucket.Entry // latest, and what may be aliases
 	mu       sync.Mutex     // guards what the parallel part fills in
 }
 
@@ -37,7 +37,7 @@ type scanning struct {
 // not read again. Where the store has commits, one request tells whether there is
 // anything new.
 func (c *Catalog) scan(ctx context.Context, name string, old *snapshot) (*snapshot, error) {
-	sc := &scanning{c: c, b: c.b, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now(), aliases: make(map[string]int)}}
+	sc := &scanning{c: c, b: c.b, name: name, ours: make(map[int]bool), s: &snapshot{at: time.Now()}}
 	if c.b.Commits() {
 		if same, err := sc.begin(ctx, old); err != nil || same != nil {
 			return same, err
@@ -61,12 +61,14 @@ func (sc *scanning) read(ctx context.Context, old *snapshot) (*snapshot, error) 
 	for v := range sc.ours {
 		s.claimed = append(s.claimed, v)
 	}
-	if len(s.claimed) == 0 && len(sc.pointers) == 0 && !sc.latest {
+	if len(s.claimed) == 0 && len(sc.pointers) == 0 {
 		return nil, c.noArtifact(name)
 	}
 	slices.Sort(s.claimed)
 	s.claimed = slices.Compact(s.claimed)
 	slices.Sort(s.retired)
+	slices.Sort(sc.below)
+	s.below = pack(slices.Compact(sc.below))
 	if err := sc.findComplete(ctx, old); err != nil {
 		return nil, c.judge(err)
 	}
@@ -86,10 +88,9 @@ func (sc *scanning) entry(e bucket.Entry) error {
 		if canonical && e.Dir {
 			sc.versions = append(sc.versions, v)
 		}
-	case e.Dir:
-	case base == Latest:
-		sc.latest = true
-	case CheckAlias(base) == nil && e.Size <= maxPointer && len(sc.pointers) < maxAliasFiles:
+	case e.Dir && CheckName(base) == nil:
+		sc.below = append(sc.below, base)
+	case mayPoint(e, len(sc.pointers)):
 		sc.pointers = append(sc.pointers, e)
 	}
 	if e.ModTime.After(sc.s.mtime) {
@@ -170,30 +171,57 @@ func (sc *scanning) withManifest(ctx context.Context) (map[int]bool, error) {
 	return there, err
 }
 
-// readPointers reads latest and what may be aliases.
+// readPointers finds out what latest and what may be aliases name.
 func (sc *scanning) readPointers(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(scanParallel)
 	sc.s.latest = pointer{absent: true}
-	if sc.latest {
-		g.Go(func() (err error) {
-			sc.s.latest, _, err = pointerIn(gctx, sc.b, sc.name, Latest)
-			return err
-		})
-	}
 	for _, e := range sc.pointers {
+		if p, ok := listedPointer(e, sc.s.complete); ok {
+			sc.s.point(e, p)
+			continue
+		}
 		g.Go(func() error {
-			alias := path.Base(e.Key)
-			p, _, err := pointerIn(gctx, sc.b, sc.name, alias)
-			if err == nil && p.ok && sc.s.exists(p.v) {
+			p, _, err := pointerIn(gctx, sc.b, sc.name, path.Base(e.Key))
+			if err == nil {
 				sc.mu.Lock()
-				sc.s.aliases[alias] = p.v
-				sc.mu.Unlock()
+				defer sc.mu.Unlock()
+				sc.s.point(e, p)
 			}
 			return err
 		})
 	}
 	return g.Wait()
+}
+
+// mayPoint reports whether an object is latest, or may be an alias beside so many.
+func mayPoint(e bucket.Entry, beside int) bool {
+	base := path.Base(e.Key)
+	return !e.Dir && (base == Latest || CheckAlias(base) == nil && e.Size <= maxPointer && beside < maxAliasFiles)
+}
+
+// point notes what latest or an alias names.
+func (s *snapshot) point(e bucket.Entry, p pointer) {
+	if alias := path.Base(e.Key); alias == Latest {
+		s.latest = p
+	} else if p.ok && s.exists(p.v) {
+		s.name(alias, p.v)
+	}
+}
+
+// guesses is how many versions an object is compared with that may name one.
+const guesses = 1000
+
+// listedPointer returns which of versions an object names, if its listing says so: a
+// digest of a few bytes is as good as the bytes.
+func listedPointer(e bucket.Entry, versions []int) (pointer, bool) {
+	for _, v := range slices.Backward(versions[max(0, len(versions)-guesses):]) {
+		text := Version(v).String()
+		if e.Holds([]byte(text)) || e.Holds([]byte(text+"\n")) {
+			return textPointer([]byte(text)), true
+		}
+	}
+	return pointer{}, false
 }
 
 // pointerIn reads latest or an alias, and the tag of what it says.

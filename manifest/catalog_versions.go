@@ -93,11 +93,17 @@ func (c *Catalog) list(ctx context.Context, a *cataloged, name string, old *snap
 func (c *Catalog) answer(a *cataloged, s *snapshot) *Listing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := &Listing{Claimed: s.claimed, Aliases: s.aliases, Retired: s.retired, ModTime: s.mtime}
-	l.Latest, l.Warning = s.latestOf(s.latest, a.latest)
+	l := s.listing(a.latest)
 	if l.Latest >= a.latest || s.at.After(a.shown) {
 		a.latest, a.shown = l.Latest, time.Now()
 	}
+	return l
+}
+
+// listing is what a snapshot says, of an artifact whose latest was before.
+func (s *snapshot) listing(before int) *Listing {
+	l := &Listing{Claimed: s.claimed, Aliases: s.aliases, Retired: s.retired, ModTime: s.mtime}
+	l.Latest, l.Warning = s.latestOf(s.latest, before)
 	l.Versions = slices.DeleteFunc(slices.Clone(s.complete), s.isRetired)
 	return l
 }

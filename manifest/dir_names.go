@@ -35,6 +35,26 @@ func (p packed) list() []string {
 	return strings.Split(string(p), packedBy)
 }
 
+// has reports whether name is in a list that is sorted.
+func (p packed) has(name string) bool {
+	for lo, hi := 0, len(p); lo < hi; { // the offsets where a name begins and ends
+		at := lo + strings.LastIndex(string(p[lo:(lo+hi)/2]), packedBy) + 1
+		end := hi
+		if i := strings.Index(string(p[at:hi]), packedBy); i >= 0 {
+			end = at + i
+		}
+		switch c := strings.Compare(name, string(p[at:end])); {
+		case c == 0:
+			return true
+		case c < 0:
+			hi = max(at-1, lo)
+		default:
+			lo = min(end+1, hi)
+		}
+	}
+	return false
+}
+
 // Names returns the components below prefix that lead to artifacts, sorted; ""
 // is the root. Below an artifact those are the names nested in it. It fails with
 // fs.ErrNotExist if the root is readable and has no such prefix.

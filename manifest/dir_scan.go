@@ -25,6 +25,7 @@ type snapshot struct {
 	bad       map[int]stamp  // of files that are no manifest, not to be parsed again
 	warnings  []string
 	latest    pointer
+	below     packed // the names that go on from the artifact's; of a Catalog
 	commit    string // of a store that has such
 	trees     string // git's names of the artifact's directories there
 	partial   bool   // more versions are there than could be read in one go

@@ -47,16 +47,20 @@ func (t *Tree) filled(ctx context.Context, prefix string, names []string) []stri
 // contents returns what lies below a name in every view: the names that go on from
 // it, and its versions, nil where it is only a prefix.
 func (t *Tree) contents(ctx context.Context, name string) (below []string, l *manifest.Listing, err error) {
-	all, err := t.names(ctx, name)
-	if err != nil {
-		return nil, nil, err
+	if name != "" { // first: where a bucket is listed for them, the names come with them
+		if l, err = t.versions(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+	}
+	all, err2 := t.names(ctx, name)
+	if err2 != nil {
+		return nil, nil, err2
 	}
 	below = t.filled(ctx, name, all)
 	if name == "" {
 		return below, nil, nil
 	}
-	l, err = t.versions(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
+	if err != nil && len(all) > 0 {
 		l, err = nil, nil
 	}
 	switch {

@@ -105,6 +105,13 @@ func (d *manifestDir) ReadDir(ctx context.Context) (list []DirEntry, err error) 
 		d.turn(ctx)
 		defer func() { d.t.drafts.listed(ctx, d.name, len(list)) }()
 	}
+	var l *manifest.Listing
+	var none error
+	if d.name != "" {
+		if l, none = d.t.versions(ctx, d.name); none != nil && !errors.Is(none, fs.ErrNotExist) {
+			return nil, none
+		}
+	}
 	names, err := d.t.names(ctx, d.name)
 	if err != nil {
 		return nil, err
@@ -126,11 +133,10 @@ func (d *manifestDir) ReadDir(ctx context.Context) (list []DirEntry, err error) 
 		}
 		return list, nil
 	}
-	l, err := d.t.versions(ctx, d.name)
-	if errors.Is(err, fs.ErrNotExist) && (len(names) > 0 || d.t.drafts.named(d.name)) {
+	if none != nil && (len(names) > 0 || d.t.drafts.named(d.name)) {
 		return list, nil
-	} else if err != nil {
-		return nil, err
+	} else if none != nil {
+		return nil, none
 	}
 	taken := slices.Concat(l.Claimed, l.Versions, l.Retired, d.t.drafts.claimsOf(d.name))
 	slices.Sort(taken)

@@ -108,14 +108,24 @@ func (t *Tree) Snapshots(ctx context.Context) ([]string, error) {
 // Frozen returns a listing as the caller sees it: with the aliases that its job has
 // pinned.
 func (t *Tree) Frozen(ctx context.Context, name string, l *manifest.Listing) *manifest.Listing {
-	id := t.snapshotOf(ctx)
-	if id == "" || l == nil {
-		return l
+	return t.Freezer(ctx)(name, l)
+}
+
+// Freezer returns Frozen for many listings, which reads the job's pins once.
+func (t *Tree) Freezer(ctx context.Context) func(name string, l *manifest.Listing) *manifest.Listing {
+	var pins []*manifest.Pin
+	if id := t.snapshotOf(ctx); id != "" {
+		pins, _ = t.pinsOf(ctx, id)
 	}
-	pins, err := t.pinsOf(ctx, id)
-	if err != nil {
-		return l
+	return func(name string, l *manifest.Listing) *manifest.Listing {
+		if l == nil || len(pins) == 0 {
+			return l
+		}
+		return t.freeze(pins, name, l)
 	}
+}
+
+func (t *Tree) freeze(pins []*manifest.Pin, name string, l *manifest.Listing) *manifest.Listing {
 	out := *l
 	out.Aliases, out.Foreign = make(map[string]int), make(map[string]manifest.Target)
 	maps.Copy(out.Aliases, l.Aliases)

@@ -154,6 +154,20 @@ type Trimmer interface {
 	Trim()
 }
 
+// Namer is a Source that knows of some names without asking anybody.
+type Namer interface {
+	// Named reports whether a listing of at most a TTL ago has name; false is no answer.
+	Named(name string) bool
+}
+
+// Surveyor is a Source that can list all artifacts for much less than one by one.
+type Surveyor interface {
+	// Survey calls fn with every artifact at prefix and below, "" being all, in no order
+	// and one at a time, with a Listing whose Claimed may be missing. errors.ErrUnsupported:
+	// they have to be listed one by one, even if fn was called with some.
+	Survey(ctx context.Context, prefix string, fn func(name string, l *manifest.Listing)) error
+}
+
 // Refresher is a Source that caches.
 type Refresher interface {
 	// Refresh forgets what is cached about name; "" is everything.

@@ -186,6 +186,9 @@ func (t *Tree) names(ctx context.Context, prefix string) ([]string, error) {
 
 // exists returns nil if name is an artifact or leads to one.
 func (t *Tree) exists(ctx context.Context, name string) error {
+	if n, ok := t.src.(Namer); ok && t.opt.Disabled == "" && n.Named(name) {
+		return nil
+	}
 	_, err := t.versions(ctx, name)
 	if !errors.Is(err, fs.ErrNotExist) || t.opt.Disabled != "" || manifest.CheckName(name) != nil {
 		return err

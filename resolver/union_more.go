@@ -22,6 +22,8 @@ var (
 	_ Trimmer   = (*Union)(nil)
 	_ Recaller  = (*Union)(nil)
 	_ Noter     = (*Union)(nil)
+	_ Namer     = (*Union)(nil)
+	_ Surveyor  = (*Union)(nil)
 )
 
 // stored returns the store, and the number in it of the version that the tree calls
@@ -210,4 +212,22 @@ func (u *Union) Trim() {
 			t.Trim()
 		}
 	}
+}
+
+// Named reports whether the store has listed a name.
+func (u *Union) Named(name string) bool {
+	n, ok := u.manifest.(Namer)
+	return ok && n.Named(name)
+}
+
+// Survey lists all artifacts where the store is alone and can: W&B tells of one name.
+func (u *Union) Survey(ctx context.Context, prefix string, fn func(name string, l *manifest.Listing)) error {
+	s, ok := u.manifest.(Surveyor)
+	if !ok || u.wandb != nil {
+		return errors.ErrUnsupported
+	}
+	if by, err := u.Numbering(ctx); err != nil || by != manifest.ByManifest {
+		return errors.Join(err, errors.ErrUnsupported)
+	}
+	return s.Survey(ctx, prefix, fn)
 }

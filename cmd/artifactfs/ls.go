@@ -79,5 +79,8 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 	if path != "" && len(arts) == 0 {
 		return a.lsEntries(ctx, k, path, long)
 	}
+	if long || a.json {
+		a.unread(arts)
+	}
 	return a.lsArtifacts(arts, long)
 }

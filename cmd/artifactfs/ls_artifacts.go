@@ -30,9 +30,13 @@ type artifact struct {
 	silent   bool              // a backend did not answer, which is all that Warning says
 }
 
-// artifacts lists every artifact below prefix, however deep names nest. A listing
-// costs a directory read each, which on network storage is worth doing in parallel.
+// artifacts lists every artifact below prefix, however deep names nest: at once where
+// the store can, else one by one. That costs a directory read each, which on network
+// storage is worth doing in parallel.
 func (k *core) artifacts(ctx context.Context, prefix string, records bool, found func()) ([]artifact, error) {
+	if out, err := k.survey(ctx, prefix, records, found); !errors.Is(err, errors.ErrUnsupported) {
+		return out, err
+	}
 	var (
 		mu    sync.Mutex // guards out, first
 		out   []artifact
@@ -63,8 +67,12 @@ func (k *core) artifacts(ctx context.Context, prefix string, records bool, found
 	wg.Add(1)
 	go visit(prefix)
 	wg.Wait()
-	slices.SortFunc(out, func(a, b artifact) int { return cmp.Compare(a.Name, b.Name) })
+	sortArtifacts(out)
 	return out, first
+}
+
+func sortArtifacts(all []artifact) {
+	slices.SortFunc(all, func(a, b artifact) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // look reads one name: the artifact, if it is one, and the names below it.
@@ -77,9 +85,7 @@ func (k *core) look(ctx context.Context, name string, records bool) (*artifact, 
 			l = k.tree.Frozen(ctx, name, l)
 			art = newArtifact(name, l)
 			if n, ok := l.Alias(manifest.Latest); ok && records {
-				if r, err := k.src.Manifest(ctx, name, n); err == nil {
-					art.Type, art.Path, art.Created = r.Manifest.Type, r.Manifest.Path, r.Manifest.CreatedAt
-				}
+				k.addRecord(ctx, art, n)
 			}
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, nil, err

@@ -80,6 +80,7 @@ type Entry struct {
 	Size    int64
 	ModTime time.Time
 	Tag     string // of an object's content; "" where a listing does not say
+	md5     []byte // of the content, where a listing says
 }
 
 // pageSize is the most that every store gives at once.
@@ -117,8 +118,11 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 
 func (b *Bucket) entry(o *blob.ListObject) Entry {
 	e := Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}
-	if !o.IsDir && b.rule.entry != nil {
-		e.Tag = b.rule.entry(o)
+	if !o.IsDir {
+		e.md5 = o.MD5
+		if b.rule.entry != nil {
+			e.Tag = b.rule.entry(o)
+		}
 	}
 	return e
 }

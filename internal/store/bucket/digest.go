@@ -1,7 +1,11 @@
 package bucket
 
 import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -47,4 +51,19 @@ func plainETag(a *blob.Attributes) bool {
 		return false
 	}
 	return out.ServerSideEncryption == "" || out.ServerSideEncryption == "AES256"
+}
+
+// Holds reports whether the listing proves that the object has this content: by its
+// MD5, or by git's name of it. Where it does not say, or not by the content alone, as
+// with some encryption, the object has to be read.
+func (e Entry) Holds(content []byte) bool {
+	if e.Dir || e.Size != int64(len(content)) {
+		return false
+	}
+	if len(e.md5) == md5.Size {
+		sum := md5.Sum(content)
+		return bytes.Equal(e.md5, sum[:])
+	}
+	blob := sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content))
+	return e.Tag == hex.EncodeToString(blob[:])
 }

@@ -29,6 +29,26 @@ func testDigest(t *testing.T, b *Bucket) {
 	}
 }
 
+// A listing tells a small content from others without reading it.
+func TestHolds(t *testing.T) { each(t, testHolds) }
+
+func testHolds(t *testing.T, b *Bucket) {
+	if err := b.Create(t.Context(), "x", []byte("v12")); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	err := b.List(t.Context(), "x", "/", func(e Entry) error {
+		seen++
+		if !e.Holds([]byte("v12")) || e.Holds([]byte("v13")) || e.Holds([]byte("v1")) {
+			t.Errorf("%+v: not proven to hold v12 alone", e)
+		}
+		return nil
+	})
+	if err != nil || seen != 1 {
+		t.Errorf("%d objects listed, %v", seen, err)
+	}
+}
+
 // An ETag of 32 digits that is not the content's MD5 is not taken for it.
 func TestNoDigest(t *testing.T) {
 	sum := md5.Sum(nil)

@@ -25,6 +25,7 @@ type Store struct {
 	Name string // s3, gs or azblob
 	URI  string // as bucket.Parse takes it, with all that it takes to reach it
 	Addr string // host:port of the server
+	Dir  string // of S3: where the bucket's objects lie as files; else ""
 }
 
 // Each runs fn on each kind of store, with credentials in the environment.
@@ -52,22 +53,26 @@ func S3(t testing.TB) Store {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	return Store{"s3", "s3://" + name + "?endpoint=http://" + addr, addr}
+	return Store{"s3", "s3://" + name + "?endpoint=http://" + addr, addr, root + "/" + name}
 }
 
 // GCS starts fake-gcs-server with nothing in it.
-func GCS(t testing.TB) Store {
+func GCS(t testing.TB) Store { return GCSWith(t, t.TempDir()) }
+
+// GCSWith starts fake-gcs-server with what lies in a directory, which is quicker than
+// to upload it: DIR/test/KEY for each object.
+func GCSWith(t testing.TB, dir string) Store {
 	addr := freeAddr(t)
 	host, port, _ := net.SplitHostPort(addr)
 	start(t, addr, tool(t, "bin/fake-gcs-server"), "-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
-		"-public-host", addr, "-external-url", "http://"+addr, "-log-level", "error")
+		"-public-host", addr, "-external-url", "http://"+addr, "-log-level", "error", "-data", dir)
 	res, err := http.Post("http://"+addr+"/storage/v1/b?project=test", "application/json", bytes.NewReader([]byte(`{"name": "`+name+`"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	res.Body.Close()
 	t.Setenv("STORAGE_EMULATOR_HOST", addr)
-	return Store{"gs", "gs://" + name, addr}
+	return Store{Name: "gs", URI: "gs://" + name, Addr: addr}
 }
 
 // azuriteKey is the one that Azurite's documentation gives for its only account.
@@ -95,7 +100,7 @@ func Azure(t testing.TB) Store {
 	if _, err := client.CreateContainer(context.Background(), name, nil); err != nil {
 		t.Fatal(err)
 	}
-	return Store{"azblob", "azblob://" + name + "?protocol=http&localemu=true&domain=" + addr, addr}
+	return Store{Name: "azblob", URI: "azblob://" + name + "?protocol=http&localemu=true&domain=" + addr, Addr: addr}
 }
 
 // tool returns a program that `make deps` has put below the module's directory.

@@ -46,7 +46,7 @@ func (s Store) Through(t testing.TB) (Store, *Proxy) {
 		p.host = s.Addr // fake-gcs-server knows objects by its public host only
 		t.Setenv("STORAGE_EMULATOR_HOST", p.Addr)
 	}
-	return Store{s.Name, strings.Replace(s.URI, s.Addr, p.Addr, 1), p.Addr}, p
+	return Store{s.Name, strings.Replace(s.URI, s.Addr, p.Addr, 1), p.Addr, s.Dir}, p
 }
 
 // Break has fn decide on each request from now on; nil ends it.

@@ -154,14 +154,11 @@ func (c *call) tree(rev, dir string) {
 	}
 	q := c.r.URL.Query()
 	recursive, expand := q.Get("recursive") == "true" || q.Get("recursive") == "True" || q.Get("recursive") == "1", isTrue(q.Get("expand"))
-	all := entries(at, dir, recursive, expand)
+	all := c.s.entries(at, dir, recursive, expand)
 	if len(all) == 0 && dir != "" {
 		fail(c.w, http.StatusNotFound, "EntryNotFound", dir+" does not exist on \""+rev+"\"")
 		return
 	}
-	// The Hub promises no order; the same pages must have the same one.
-	order := rand.New(rand.NewPCG(uint64(len(all)), 1))
-	order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	size := c.s.o.PageSize
 	if expand {
 		size = min(size, 50)
@@ -179,6 +176,21 @@ func (c *call) tree(rev, dir string) {
 }
 
 func isTrue(s string) bool { return strings.EqualFold(s, "true") || s == "1" }
+
+// entries lists a directory. The Hub promises no order; the same pages must have the
+// same one. The last listing is kept: of 100,000 names each page would take a second.
+func (s *Server) entries(at *commit, dir string, recursive, expand bool) []map[string]any {
+	key := fmt.Sprint(at.id, recursive, expand, dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listed != key {
+		all := entries(at, dir, recursive, expand)
+		order := rand.New(rand.NewPCG(uint64(len(all)), 1))
+		order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		s.listed, s.list = key, all
+	}
+	return s.list
+}
 
 // entries lists a directory, sorted.
 func entries(at *commit, dir string, recursive, expand bool) []map[string]any {

@@ -41,6 +41,8 @@ type Server struct {
 	lfs    map[string][]byte
 	faults []*Fault
 	log    []string
+	listed string // what list is of
+	list   []map[string]any
 	limits map[string]*window
 }
 
