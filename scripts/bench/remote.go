@@ -22,6 +22,9 @@ var (
 	quickVolume = volume{runs: 3, big: 128 << 20, four: 32 << 20, random: 64 << 20, mediums: 8, smalls: 1000, randoms: 24}
 )
 
+// alone leaves out the peers: what is enough to see what a change does.
+var alone bool
+
 // remote reads data in a bucket through a mount, beside others that show buckets as files, and beside plain GETs: on loopback, and on a slow link. All
 // take turns; in a turn each has a new mount and an empty cache.
 func remote(s *site, t *table) error {
@@ -30,7 +33,10 @@ func remote(s *site, t *table) error {
 		n = quickVolume
 	}
 	var here []client
-	for _, c := range clients {
+	for i, c := range clients {
+		if alone && i > 0 {
+			break
+		}
 		if _, err := exec.LookPath(c.tool); err != nil {
 			fmt.Printf("NOTE: no %s here: run `scripts/deps.sh bench`\n", c.tool)
 			continue

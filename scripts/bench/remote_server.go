@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +28,8 @@ const (
 	secretKey  = "not-a-secret"
 )
 
-// servers are the object stores on this machine: versitygw, and for gcsfuse fake-gcs-server, over the same files. Those lie in memory, since the
-// page cache is dropped before what is to be cold.
+// servers are the object stores on this machine: versitygw, and for gcsfuse fake-gcs-server. What they keep lies in memory, since the page cache is
+// dropped before what is to be cold.
 type servers struct {
 	root    string
 	s3, gcs string // host:port; gcs is "" without gcsfuse
@@ -46,11 +47,13 @@ func startServers(raw string, withGCS bool) (_ *servers, err error) {
 	if s.root, err = os.MkdirTemp("/dev/shm", "artifactfs-bench"); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(filepath.Join(s.root, bucketName), 0o755); err != nil {
-		return nil, err
+	for _, dir := range []string{"/s3/", "/gcs/"} {
+		if err := os.MkdirAll(s.root+dir+bucketName, 0o755); err != nil {
+			return nil, err
+		}
 	}
 	s.s3 = freeAddr()
-	if err := s.start(raw, s.s3, "bin/versitygw", "--port", s.s3, "--access", accessKey, "--secret", secretKey, "--quiet", "--keep-alive", "posix", s.root); err != nil {
+	if err := s.start(raw, s.s3, "bin/versitygw", "--port", s.s3, "--access", accessKey, "--secret", secretKey, "--quiet", "--keep-alive", "posix", s.root+"/s3"); err != nil {
 		return nil, err
 	}
 	s.client = s3.New(s3.Options{
@@ -64,7 +67,7 @@ func startServers(raw string, withGCS bool) (_ *servers, err error) {
 	}
 	s.gcs = freeAddr()
 	host, port, _ := net.SplitHostPort(s.gcs)
-	return s, s.start(raw, s.gcs, "bin/fake-gcs-server", "-backend", "filesystem", "-filesystem-root", s.root, "-scheme", "http", "-host", host, "-port", port,
+	return s, s.start(raw, s.gcs, "bin/fake-gcs-server", "-backend", "filesystem", "-filesystem-root", s.root+"/gcs", "-scheme", "http", "-host", host, "-port", port,
 		"-public-host", s.gcs, "-external-url", "http://"+s.gcs, "-log-level", "error")
 }
 
@@ -119,6 +122,16 @@ func (s *servers) put(dir string, count int, size int64) error {
 		_, err := s.client.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(bucketName), Key: &key, Body: bytes.NewReader(body)})
 		if err != nil {
 			return err
+		}
+		if s.gcs == "" {
+			continue
+		}
+		res, err := http.Post("http://"+s.gcs+"/upload/storage/v1/b/"+bucketName+"/o?uploadType=media&name="+url.QueryEscape(key), "application/octet-stream", bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if res.Body.Close(); res.StatusCode != http.StatusOK {
+			return fmt.Errorf("fake-gcs-server: upload of %s: %s", key, res.Status)
 		}
 	}
 	return nil
