@@ -17,7 +17,8 @@ import (
 )
 
 // storedNode is a regular file that a version's store hands out by ranges. What it
-// holds never changes, so the kernel may keep it from one open to the next.
+// holds never changes, so the kernel may keep it from one open to the next: other content
+// under its name is another file.
 type storedNode struct{ node }
 
 var (
@@ -37,6 +38,11 @@ func (n *storedNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle,
 	s, a := n.stored(), n.inode.entry().Attr
 	if err := s.Access(as(ctx), 4); err != nil {
 		return nil, 0, n.errno("open", err)
+	}
+	if c, ok := s.(resolver.Current); ok {
+		if err := c.Current(as(ctx)); err != nil {
+			return nil, 0, n.errno("open", err) // ESTALE: the kernel looks the name up again, and retries
+		}
 	}
 	h := &storedHandle{n: n, r: n.sys.tree.OpenStored(s, a.Size)}
 	lane, backing := n.inode.openStored(h.r, n.sys)

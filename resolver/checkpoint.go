@@ -26,33 +26,42 @@ const (
 	megatronIter = "iter_%07d"
 )
 
-// pickIteration finds the directory of the version's iteration below its base.
-func (t *Tree) pickIteration(ctx context.Context, v *Version) (err error) {
+// findIteration finds the directory of the version's iteration below its base.
+func (t *Tree) findIteration(ctx context.Context, v *Version) (err error) {
 	if n, ok := v.Record.Iteration(); ok {
 		v.iter, err = t.iterationIn(ctx, v.Base, n)
 	}
 	return err
 }
 
-// iterationIn returns the name of an iteration's directory below base, in whatever
-// width its number is written; fs.ErrNotExist if there are others and not this one.
-//
-// Without iterations or a tracker base is no Megatron directory, and the answer
-// "": an export to Hugging Face format, whose record says iteration 0.
+// iterationIn returns the name of an iteration's directory below base.
 func (t *Tree) iterationIn(ctx context.Context, base string, n int) (iter string, err error) {
 	list, err := t.data.ReadDir(ctx, base)
 	if err != nil {
 		return "", err
 	}
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = e.Name
+	}
+	return pickIteration(names, base, n)
+}
+
+// pickIteration finds an iteration's directory among the names in base, in whatever
+// width its number is written; fs.ErrNotExist if there are others and not this one.
+//
+// Without iterations or a tracker base is no Megatron directory, and the answer
+// "": an export to Hugging Face format, whose record says iteration 0.
+func pickIteration(names []string, base string, n int) (iter string, err error) {
 	megatron := false
-	for _, e := range list {
-		megatron = megatron || e.Name == tracker || iterName.MatchString(e.Name)
-		if !iterName.MatchString(e.Name) {
+	for _, name := range names {
+		megatron = megatron || name == tracker || iterName.MatchString(name)
+		if !iterName.MatchString(name) {
 			continue
 		}
-		k, err := strconv.Atoi(strings.TrimPrefix(e.Name, "iter_"))
-		if err == nil && k == n && (iter == "" || e.Name == fmt.Sprintf(megatronIter, n)) {
-			iter = e.Name
+		k, err := strconv.Atoi(strings.TrimPrefix(name, "iter_"))
+		if err == nil && k == n && (iter == "" || name == fmt.Sprintf(megatronIter, n)) {
+			iter = name
 		}
 	}
 	if iter == "" && megatron {

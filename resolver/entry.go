@@ -78,6 +78,12 @@ type Stored interface {
 	Version() *Version
 }
 
+// Current is a Stored whose name may come to lead to other content: ESTALE says that it
+// does, so that who opens it has to look it up again.
+type Current interface {
+	Current(ctx context.Context) error
+}
+
 // Control is a file whose writes do something.
 type Control interface {
 	Open(ctx context.Context, flags int) (Handle, error)

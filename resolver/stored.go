@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"path"
 	"syscall"
@@ -20,14 +21,24 @@ type storedDir struct {
 	t     *Tree
 	v     *Version
 	files store.Files
-	path  string // below the version's root, "" is that
-	under string // the place where it is shown, if that is not the version itself
+	path  string        // below the version's root, "" is that
+	under string        // the place where it is shown, if that is not the version itself
+	lasts time.Duration // what was asked of files is good for; 0: for ever
 }
 
 var (
 	_ Dir      = (*storedDir)(nil)
 	_ Accesser = (*storedDir)(nil)
 )
+
+// storedRoot returns the root of files of a version.
+func (t *Tree) storedRoot(v *Version, files store.Files) *storedDir {
+	d := &storedDir{t: t, v: v.kept(), files: files}
+	if c, ok := files.(store.Changing); ok {
+		d.lasts = c.Lasts()
+	}
+	return d
+}
 
 // stored returns the files that the store keeps of a version whose record leads to
 // no local path; nil if that is not how it is.
@@ -57,31 +68,30 @@ func (t *Tree) stored(ctx context.Context, name string, n int) (shownDir, error)
 	if err != nil {
 		return nil, fmt.Errorf("files of %s: %w", v, err)
 	}
-	return &storedDir{t: t, v: v.kept(), files: files}, nil
-}
-
-// remote returns the data of a version whose record leads to a URI.
-func (t *Tree) remote(ctx context.Context, v *Version, uri string) (shownDir, error) {
-	if n, ok := v.Record.Iteration(); ok {
-		return nil, fmt.Errorf("data of %s, %s: iteration %d of a checkpoint behind a URI is not shown in this release: %w", v, uri, n, syscall.EOPNOTSUPP)
-	}
-	files, err := t.opt.Remote.Files(ctx, uri)
-	if err == nil {
-		_, err = files.Stat(ctx, "")
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		t.lost.add(Missing{Name: v.Name, Version: v.N, Path: uri, Producer: v.Record.Manifest.Producer, CreatedAt: v.Record.Manifest.CreatedAt})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("data of %s, %s: %w", v, uri, err)
-	}
-	return &storedDir{t: t, v: v.kept(), files: files}, nil
+	return t.storedRoot(v, files), nil
 }
 
 func (d *storedDir) Which() (string, int) { return d.v.Which() }
 
-func (d *storedDir) key(path string) string {
-	return d.v.key() + "\x00stored\x00" + d.under + "\x00" + path
+// key identifies a file. A name that may come to lead to other content is another file
+// then: what has the one open goes on with that, or fails.
+func (d *storedDir) key(path string, f *store.File) string {
+	key := d.v.key() + "\x00stored\x00" + d.under + "\x00" + path
+	if d.lasts > 0 && f.Object != nil {
+		key += fmt.Sprintf("\x00%x", contentOfFile(f))
+	}
+	return key
+}
+
+// contentOfFile is what tells the content of a file from another's under its name. What
+// is not certain enough for a Key is for this.
+func contentOfFile(f *store.File) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, f.Size, f.ModTime.UnixNano(), f.Object.Key())
+	if t, ok := f.Object.(interface{ Tag() string }); ok {
+		fmt.Fprint(h, t.Tag())
+	}
+	return h.Sum64()
 }
 
 func (d *storedDir) Stat(ctx context.Context) (Entry, error) {
@@ -112,11 +122,13 @@ func (d *storedDir) entry(f store.File, path string) Entry {
 	} else if at := created(d.v.Record); !at.IsZero() {
 		a.Atime, a.Mtime, a.Ctime = at, at, at
 	}
-	e := Entry{Attr: a, Key: d.key(path), Valid: d.valid()}
+	e := Entry{Attr: a, Key: d.key(path, &f), Valid: d.valid()}
 	if f.Dir {
-		e.Node = &storedDir{d.t, d.v, d.files, path, d.under}
+		below := *d
+		below.path = path
+		e.Node = &below
 	} else {
-		e.Node = &storedFile{d.v, f.Object, a}
+		e.Node = &storedFile{d, path, f.Object, a, contentOfFile(&f)}
 	}
 	return e
 }
@@ -132,10 +144,13 @@ func created(r *manifest.Record) time.Time {
 
 // valid: the kernel lets any user walk what one has looked up.
 func (d *storedDir) valid() time.Duration {
-	if d.v.public && d.t.opt.Umask&1 == 0 {
-		return long
+	switch {
+	case !d.v.public || d.t.opt.Umask&1 != 0:
+		return 0
+	case d.lasts > 0:
+		return min(long, d.lasts)
 	}
-	return 0
+	return long
 }
 
 func (d *storedDir) Lookup(ctx context.Context, name string) (Entry, error) {
@@ -166,11 +181,11 @@ func (d *storedDir) local(ctx context.Context, f store.File, full string) (Entry
 		return Entry{}, fmt.Errorf("%s of %s is %s: %w", full, d.v, f.Local, err)
 	}
 	in := &region{root: p.Path, id: "stored/" + full}
-	data := &dataDir{t: d.t, v: d.v, in: in, real: p.Path, attr: p.Attr, key: d.key(full)}
+	data := &dataDir{t: d.t, v: d.v, in: in, real: p.Path, attr: p.Attr, key: d.key(full, &f)}
 	if p.Attr.Mode&syscall.S_IFMT == syscall.S_IFDIR {
 		return data.entry(ctx), nil
 	}
-	return data.file(p.Path, p.Attr, d.key(full), min(d.valid(), data.valid(ctx, path.Dir(p.Path)))), nil
+	return data.file(p.Path, p.Attr, data.key, min(d.valid(), data.valid(ctx, path.Dir(p.Path)))), nil
 }
 
 func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
@@ -188,7 +203,7 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		if checkComponent(f.Name) != nil {
 			continue
 		}
-		e := DirEntry{Name: f.Name, Mode: syscall.S_IFREG, Key: d.key(path.Join(d.path, f.Name)), Late: !f.Dir && f.Local == "" && f.Size < 0}
+		e := DirEntry{Name: f.Name, Mode: syscall.S_IFREG, Key: d.key(path.Join(d.path, f.Name), &f), Late: !f.Dir && f.Local == "" && f.Size < 0}
 		switch {
 		case f.Dir:
 			e.Mode = syscall.S_IFDIR
@@ -217,25 +232,44 @@ func mayRead(ctx context.Context, v *Version, path string, a store.Attr, mask ui
 
 // storedFile is a regular file that the store keeps.
 type storedFile struct {
-	v    *Version
+	in   *storedDir // where it was looked up
+	path string
 	obj  store.Object
 	attr store.Attr
+	is   uint64 // contentOfFile
 }
 
-var _ Stored = (*storedFile)(nil)
+var (
+	_ Stored  = (*storedFile)(nil)
+	_ Current = (*storedFile)(nil)
+)
 
 func (f *storedFile) Object() store.Object { return f.obj }
-func (f *storedFile) Version() *Version    { return f.v }
-func (f *storedFile) Which() (string, int) { return f.v.Which() }
+func (f *storedFile) Version() *Version    { return f.in.v }
+func (f *storedFile) Which() (string, int) { return f.in.v.Which() }
 
 func (f *storedFile) Access(ctx context.Context, mask uint32) error {
-	if err := mayRead(ctx, f.v, "a file", f.attr, mask); err != nil || mask&4 == 0 {
+	if err := mayRead(ctx, f.in.v, "a file", f.attr, mask); err != nil || mask&4 == 0 {
 		return err
 	}
 	if o, ok := f.obj.(refusable); ok {
 		return o.Allowed()
 	}
 	return nil
+}
+
+// Current looks whether the name still leads to this content.
+func (f *storedFile) Current(ctx context.Context) error {
+	if f.in.lasts == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.in.t.data.Deadline())
+	defer cancel()
+	now, err := f.in.files.Stat(ctx, f.path)
+	if err == nil && (now.Object == nil || contentOfFile(&now) != f.is) {
+		err = fmt.Errorf("%s of %s was replaced: %w", f.path, f.in.v, syscall.ESTALE)
+	}
+	return err
 }
 
 // refusable is an object that may lie where data may not: it is listed, and not read,

@@ -264,7 +264,7 @@ func (t *Tree) resolveBase(ctx context.Context, v *Version, path string) error {
 		return fmt.Errorf("%s is neither a file nor a directory: %w", p.Path, syscall.ENOTDIR)
 	}
 	v.Base = p.Path
-	return t.pickIteration(ctx, v)
+	return t.findIteration(ctx, v)
 }
 
 // inside returns where a path of the record leads below the version's root. It

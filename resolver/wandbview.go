@@ -174,7 +174,9 @@ func (r *filesRoot) dir(ctx context.Context) (*storedDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("files of %s: %w", v, err)
 	}
-	return &storedDir{t: r.d.t, v: v.kept(), files: files, under: filesDir}, nil
+	d := r.d.t.storedRoot(v, files)
+	d.under = filesDir
+	return d, nil
 }
 
 func (r *filesRoot) Stat(context.Context) (Entry, error) {

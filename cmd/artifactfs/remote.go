@@ -109,6 +109,9 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	beside := u
 	name := path.Base(u.Prefix)
 	beside.Prefix = path.Dir(strings.TrimSuffix(u.Prefix, "/")) + "/"
+	if beside, err = r.reach(beside); err != nil {
+		return nil, err
+	}
 	b, err := r.files(beside)
 	if err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
 	if f, ok := r.shown[key].(*bucket.Files); ok {
 		return f, nil
 	}
-	f := b.Files(u.Prefix)
+	f := b.Files(u.Prefix, remoteLasts(r.cfg.Load()))
 	r.show(key, f)
 	return f, nil
 }

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 )
 
 func TestFiles(t *testing.T) { each(t, testFiles) }
@@ -19,8 +23,8 @@ func testFiles(t *testing.T, b *Bucket) {
 			t.Fatal(err)
 		}
 	}
-	f := b.Files("")
-	if e, err := b.Files("d/sub/").Stat(ctx, "deep/y"); err != nil || e.Size != 1 {
+	f := b.Files("", 0)
+	if e, err := b.Files("d/sub/", 0).Stat(ctx, "deep/y"); err != nil || e.Size != 1 {
 		t.Errorf("below a base: %+v, %v; want 1 byte", e, err)
 	}
 	list := func(dir string) (out []string) {
@@ -76,5 +80,53 @@ func testFiles(t *testing.T, b *Bucket) {
 	}
 	if _, err := e.Object.ReadRange(ctx, 0, 3); !errors.Is(err, syscall.EIO) {
 		t.Errorf("read of what was changed since: %v, want EIO", err)
+	}
+}
+
+// While a store does not answer, what it answered last is what there is, and nothing is
+// said of what was not in that; a right that was taken away is gone at once.
+func TestFilesWhileAway(t *testing.T) {
+	s, proxy := buckettest.S3(t).Through(t)
+	u, err := Parse(s.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Open(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Write(t.Context(), "d/a", []byte("aaa")); err != nil {
+		t.Fatal(err)
+	}
+	f := b.Files("", time.Nanosecond)
+	was, err := f.Stat(t.Context(), "d/a")
+	if err != nil || f.Lasts() != time.Nanosecond {
+		t.Fatalf("%v; a listing lasts %v", err, f.Lasts())
+	}
+	b.SetDeadline(300 * time.Millisecond)
+	mend := proxy.Down()
+	if e, err := f.Stat(t.Context(), "d/a"); err != nil || e.Object.Key() != was.Object.Key() {
+		t.Errorf("what was known: %+v, %v", e, err)
+	}
+	if list, err := f.ReadDir(t.Context(), "d"); err != nil || len(list) != 1 || list[0].Object.Key() != was.Object.Key() {
+		t.Errorf("a listing that was known: %+v, %v", list, err)
+	}
+	for _, name := range []string{"d/b", "e", "d/a/x"} {
+		if _, err := f.Stat(t.Context(), name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, of which nothing is known: %v", name, err)
+		}
+	}
+	proxy.Break(func(*http.Request) buckettest.Fault { return buckettest.Fault{Status: http.StatusForbidden} })
+	if _, err := f.Stat(t.Context(), "d/a"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("refused by the store: %v, want ErrPermission", err)
+	}
+	mend()
+	b.SetDeadline(0)
+	if err := b.Write(t.Context(), "d/a", []byte("bbbb")); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := f.Stat(t.Context(), "d/a"); err != nil || e.Size != 4 || e.Object.Key() == was.Object.Key() {
+		t.Errorf("what was replaced: %+v, %v", e, err)
 	}
 }

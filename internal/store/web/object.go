@@ -142,6 +142,9 @@ func (o *Object) Key() string {
 	return key + "#" + o.is.modified
 }
 
+// Tag is what its server names the content by, certain or not.
+func (o *Object) Tag() string { return o.is.etag + o.is.modified }
+
 // ReadRange reads from the content that was looked at: EIO once the file has another.
 func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 	if n = min(n, o.Size-off); n <= 0 {
