@@ -94,7 +94,11 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	if web.Is(uri) {
 		return r.file(uri)
 	}
-	u, err := r.parse(uri)
+	beside, err := bucket.Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	u, err := r.reach(beside)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +110,6 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 		return f, nil
 	}
 	// As of a record that names a file: what lies beside it.
-	beside := u
 	name := path.Base(u.Prefix)
 	beside.Prefix = path.Dir(strings.TrimSuffix(u.Prefix, "/")) + "/"
 	if beside, err = r.reach(beside); err != nil {
