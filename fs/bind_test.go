@@ -109,33 +109,60 @@ func TestIdleBindExpires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	round := func() {
-		before := m.rounds(t)
-		m.daemon.Process.Signal(syscall.SIGUSR1)
-		for end := time.Now().Add(5 * time.Second); m.rounds(t) == before; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("the daemon does not do a round")
-			}
-		}
-	}
 	for range 3 {
-		round()
+		m.round(t)
 	}
 	if !m.isBound(t) {
 		t.Fatal("a bind in use is gone")
 	}
 	f.Close()
-	round()
+	m.round(t)
 	m.read(t, "a") // used in between
-	round()
+	m.round(t)
 	if !m.isBound(t) {
 		t.Error("a bind that was used since the last round is gone")
 	}
-	if round(); m.isBound(t) {
+	if m.round(t); m.isBound(t) {
 		t.Error("a bind that nobody has used for a round is there")
 	}
 	if got := m.read(t, "a"); got != "one" {
 		t.Errorf("after it expired: %q", got)
+	}
+}
+
+// round has the daemon do a round of expiry.
+func (m *mounted) round(t *testing.T) {
+	t.Helper()
+	before := m.rounds(t)
+	m.daemon.Process.Signal(syscall.SIGUSR1)
+	for end := time.Now().Add(10 * time.Second); m.rounds(t) == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the daemon does not do a round")
+		}
+	}
+}
+
+// While a LOOKUP waits for a store that hangs, the kernel looks no other name of that directory up again. What was bound below one is
+// unbound all the same, and what else is bound is looked after.
+func TestUnbindWhileStoreHangs(t *testing.T) {
+	m := mount(t, "bind")
+	m.bound(t)
+	write(t, filepath.Join(filepath.Dir(m.dir), "fail"), "hang")
+	waiting := exec.Command("test", "-e", filepath.Join(m.dir, "other"))
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { go waiting.Wait() }) // it has its answer when the daemon is gone
+	for end := time.Now().Add(10 * time.Second); !waitsForFUSE(waiting.Process.Pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Skip("/proc does not tell what threads wait for")
+		}
+	}
+	for range 3 { // the first asks about the bind, the second takes it away, and what it leaves to be done keeps no third
+		m.round(t)
+	}
+	if m.isBound(t) {
+		t.Error("what nobody uses is bound")
 	}
 }
 

@@ -60,6 +60,10 @@ type binder struct {
 	again map[version]time.Time // when a version may be asked for again
 
 	records bool // are being checked
+
+	free    []string // directories that are no longer pinned, to be renewed
+	renewed bool     // somebody is at it
+	leaving bool     // the mount is about to go, and nothing is renewed
 }
 
 type version struct {
@@ -144,6 +148,9 @@ func (b *binder) bind(ctx context.Context, v version) error {
 		var r *ready
 		if err == nil {
 			r, err = b.prepare(ctx, bd)
+		}
+		if err == nil {
+			err = b.hold(r)
 		}
 		if err == nil {
 			err = b.attach(r, func() bool { return b.used(v, begun) }, b.root)
@@ -232,11 +239,6 @@ func (b *binder) attachLocked(r *ready, used func() bool, open func() (int, erro
 			return err
 		}
 		defer unix.Close(root)
-		for dir := range resolver.Ancestry(bd.Path()) {
-			if err := renew(root, dir); err != nil {
-				return err
-			}
-		}
 		if used() {
 			return errUsed
 		}
@@ -307,27 +309,12 @@ func (b *binder) forget(bd *bound, why string) {
 	b.log.Info("unbound", "artifact", bd.Name, "version", bd.N, "why", why)
 }
 
-// unpin lets go of a path, and takes back what the kernel was told of it.
-func (b *binder) unpin(path string) {
-	free := b.pins.Unpin(path)
-	if len(free) == 0 {
-		return
-	}
-	_ = b.own.Do(func() error {
-		root, err := b.root()
-		if err != nil {
-			return err
-		}
-		defer unix.Close(root)
-		for _, dir := range free {
-			_ = renew(root, dir)
-		}
-		return nil
-	})
-}
-
-// release unbinds everything that is not in use; EBUSY if something is.
+// release unbinds everything that is not in use; EBUSY if something is. The mount is
+// to go now, or stay is to be called.
 func (b *binder) release() error {
+	b.mu.Lock()
+	b.leaving = true
+	b.mu.Unlock()
 	b.table.Lock()
 	defer b.table.Unlock()
 	b.mu.Lock()

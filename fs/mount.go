@@ -282,9 +282,18 @@ func (s *Server) Unmount() error {
 	}
 	if s.binds != nil {
 		if err := s.binds.release(); err != nil {
+			s.binds.stay()
 			return fmt.Errorf("unmount %s: %w", s.dir, err)
 		}
 	}
+	err := s.unmount()
+	if err != nil && s.binds != nil {
+		s.binds.stay()
+	}
+	return err
+}
+
+func (s *Server) unmount() error {
 	for wait := 5 * time.Millisecond; ; wait *= 2 {
 		err := unmount(s.dir)
 		if err == nil {
