@@ -32,7 +32,7 @@ func TestWritersToBuckets(t *testing.T) {
 	if testing.Short() {
 		processes, each = 6, 5
 	}
-	buckettest.Each(t, func(t *testing.T, store buckettest.Store) {
+	eachStore(t, func(t *testing.T, store buckettest.Store) {
 		s := newSite(t, siteOptions{Root: store.URI})
 		dir := s.data("corpus", map[string]string{"part.txt": "text"})
 		const name = "corpus"
@@ -72,6 +72,15 @@ func TestWritersToBuckets(t *testing.T) {
 				t.Errorf("doctor does not say %q:\n%s", want, said)
 			}
 		}
+	})
+}
+
+// eachStore runs fn on each kind of store that is no directory.
+func eachStore(t *testing.T, fn func(t *testing.T, s buckettest.Store)) {
+	buckettest.Each(t, fn)
+	t.Run("hf", func(t *testing.T) {
+		store, _ := buckettest.Hub(t)
+		fn(t, store)
 	})
 }
 

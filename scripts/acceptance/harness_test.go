@@ -175,7 +175,7 @@ func (s *site) env() []string {
 		env = append(env, "ARTIFACTFS_RUN_DIR="+s.Run)
 	}
 	for _, v := range os.Environ() { // of the servers that a test has started
-		if strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "AZURE_STORAGE_") || strings.HasPrefix(v, "STORAGE_EMULATOR_") {
+		if name, _, _ := strings.Cut(v, "="); slices.ContainsFunc([]string{"AWS_", "AZURE_STORAGE_", "STORAGE_EMULATOR_", "HF_"}, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			env = append(env, v)
 		}
 	}
