@@ -119,8 +119,8 @@ func (c *Catalog) Refresh(name string) {
 // error that says it does not. Wrong credentials are such an error: they say nothing
 // about what is there.
 func (c *Catalog) judge(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, fs.ErrInvalid) {
-		return err
+	if errors.Is(err, context.Canceled) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.EROFS) {
+		return err // which says nothing of the store
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,12 +164,22 @@ func (c *Catalog) changes(name string) error {
 	return nil
 }
 
-// failed says what was to be done with what where.
+// failed says what was to be done with what where. Who may not do it is told so: that
+// says nothing of whether the store can be read.
 func (c *Catalog) failed(name, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("artifact %s: %s in store %s: %w", name, what, c, c.judge(err))
+	return fmt.Errorf("artifact %s: %s in store %s: %w", name, what, c, c.judgeWrite(err))
+}
+
+// judgeWrite is judge for an access that changes the store, which may be refused to
+// who may read it.
+func (c *Catalog) judgeWrite(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return c.judge(err)
 }
 
 func (c *Catalog) noArtifact(name string) error {

@@ -44,7 +44,7 @@ func (c *Catalog) SetNumbering(ctx context.Context, n Numbering, log bool) (Numb
 	if errors.Is(err, fs.ErrExist) {
 		return c.Numbering(ctx)
 	}
-	return n, c.judge(err)
+	return n, c.judgeWrite(err)
 }
 
 // NoteWandB records that W&B has a version of name, and as what. Of two versions

@@ -82,7 +82,7 @@ func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, to Target
 	file, text := pinFile(name, alias)
 	err := p.c.b.Create(ctx, p.key(id, file), []byte(to.String()+text))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, p.c.judge(err)
+		return nil, p.c.judgeWrite(err) // where it is refused, the next place has the pin
 	}
 	pin, _, err := p.read(ctx, id, file)
 	return pin, err
@@ -109,7 +109,7 @@ func (p *CatalogPins) Move(ctx context.Context, id, name, alias string, to Targe
 		}
 		err = p.c.b.Replace(ctx, p.key(id, file), []byte(to.String()+text), tag)
 		if !errors.Is(err, bucket.ErrChanged) && !errors.Is(err, fs.ErrNotExist) {
-			return p.c.judge(err)
+			return p.c.judgeWrite(err)
 		}
 	}
 	return fmt.Errorf("%s of %s in snapshot %s was changed by others %d times meanwhile", alias, name, id, latestTries)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
@@ -29,6 +30,9 @@ func (d *doctor) bucket(ctx context.Context) bool {
 	at.SetDeadline(patience)
 	fix := credentialsOf[at.URI().Scheme]
 	switch err := at.Ping(ctx); {
+	case errors.Is(err, bucket.ErrClock):
+		d.add(check, fail, oneLine(err), "requests are signed with the time, and hold for minutes", "timedatectl set-ntp true")
+		return false
 	case errors.Is(err, fs.ErrPermission):
 		d.add(check, fail, oneLine(err), "the credentials found here may not list it", fix)
 		return false
@@ -40,10 +44,14 @@ func (d *doctor) bucket(ctx context.Context) bool {
 	switch err := at.Probe(ctx, ".artifactfs/"); {
 	case errors.Is(err, bucket.ErrNoClaims):
 		d.add("claims", fail, oneLine(err), "two who log at once would have one number, and one of them is lost", "use a store that honours conditional writes")
+	case errors.Is(err, syscall.EROFS):
+		d.add("claims", warn, oneLine(err), "it can be read, and nothing can be logged", "")
 	case err != nil && !errors.Is(err, fs.ErrPermission):
 		d.add("claims", warn, oneLine(err), "versions cannot be logged now", "")
 	case err != nil:
 		d.add("claims", warn, strings.TrimSpace(oneLine(err)), "it can be read from here, and nothing can be logged", fix)
+	case at.Commits():
+		d.add("claims", fine, "each version is one commit on top of the last; whether this token may write is known by the first log", "", "")
 	default:
 		d.add("claims", fine, "conditional writes are honoured", "", "")
 	}

@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,14 @@ func (b *Bucket) SetDeadline(d time.Duration) {
 
 // bounded is ctx with the deadline of one request.
 func (b *Bucket) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, time.Duration(b.wait.Load()))
+	wait := time.Duration(b.wait.Load())
+	switch b.uri.Scheme {
+	case "azblob":
+		ctx = azureRetries(ctx, wait)
+	case "s3", "gs":
+		ctx = withLast(ctx)
+	}
+	return context.WithTimeout(ctx, wait)
 }
 
 // URI returns where the bucket is.
@@ -158,7 +166,11 @@ func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, strin
 	defer cancel()
 	r, err := b.blob.NewReader(ctx, key, nil)
 	if err != nil {
-		return nil, "", b.failed(ctx, "read", key, err, false)
+		err = b.failed(ctx, "read", key, err, false)
+		if errors.Is(err, fs.ErrNotExist) && b.uri.Scheme == "gs" { // which says the same where there is no bucket
+			err = cmp.Or(b.Ping(ctx), err)
+		}
+		return nil, "", err
 	}
 	defer r.Close()
 	tag := b.rule.tag(r)

@@ -1,7 +1,9 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -16,6 +19,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
+	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
 
 	"artifactfs.dev/artifactfs/internal/store/hfblob"
@@ -24,6 +28,9 @@ import (
 var (
 	// ErrChanged says that an object is not what it was when it was looked at.
 	ErrChanged = errors.New("the object was changed meanwhile")
+
+	// ErrClock says that credentials are refused because of the time: they are signed with it.
+	ErrClock = errors.New("this machine's clock is not the store's, which refuses that")
 
 	// errCondition is that a conditional write was refused.
 	errCondition = errors.New("the store refused the condition")
@@ -38,25 +45,30 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	if errors.Is(err, errCondition) || errors.Is(err, ErrChanged) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if ctx.Err() != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return fmt.Errorf("%s: no answer in time: %w", what, os.ErrDeadlineExceeded)
-		}
-		return fmt.Errorf("%s: %w", what, ctx.Err())
+	if said := lastFailure(ctx); said != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w; before that %w", err, said)
 	}
 	status, code := httpStatus(err)
 	kind := gcerrors.Code(err)
 	if kind == gcerrors.Unknown {
 		kind = hfblob.Code(err) // of what did not come by way of gocloud
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+	refused := status == http.StatusForbidden || status == http.StatusUnauthorized || kind == gcerrors.PermissionDenied || badToken[code]
 	switch {
+	case errors.Is(err, hfblob.ErrReadOnly):
+		return fmt.Errorf("%s: %v: %w", what, err, syscall.EROFS)
+	case refused && skew(err) != 0, code == "RequestTimeTooSkewed":
+		return fmt.Errorf("%s: %w (%s) by %v: %w", what, ErrClock, brief(status, code), skew(err).Round(time.Second), fs.ErrPermission)
 	case code == "RepoNotFound":
 		return fmt.Errorf("%s: there is no repository %s, or none that this token may see (HF_TOKEN, or hf auth login): %w", what, b.uri.Bucket, syscall.EIO)
 	case code == "RevisionNotFound":
 		return fmt.Errorf("%s: the repository has no revision as in %s: %w", what, b.uri.Bucket, syscall.EIO)
 	case kind == gcerrors.FailedPrecondition, code == "ConditionalRequestConflict":
 		return fmt.Errorf("%s: %w", what, errCondition)
-	case status == http.StatusForbidden, status == http.StatusUnauthorized, kind == gcerrors.PermissionDenied:
+	case refused:
 		return fmt.Errorf("%s: the store refuses these credentials (%s): %w", what, brief(status, code), fs.ErrPermission)
 	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && kind == gcerrors.NotFound:
 		return fmt.Errorf("%s: there is no bucket %s, or none that these credentials may see: %w", what, b.uri.Bucket, syscall.EIO)
@@ -66,14 +78,48 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: the store asks for fewer requests: %v: %w", what, err, syscall.EIO)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%s: the store asks for fewer requests (%s): %w", what, brief(status, code), syscall.EIO)
-	case code == "RequestTimeTooSkewed":
-		return fmt.Errorf("%s: this machine's clock differs too much from the store's: %w", what, syscall.EIO)
+	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed":
+		return fmt.Errorf("%s: the bucket is in another region, or at another endpoint (AWS_REGION, or ?region=, ?endpoint=): %v: %w", what, err, syscall.EIO)
 	}
 	var lost *net.OpError
 	if errors.As(err, &lost) {
 		return fmt.Errorf("%s: the store does not answer (%v): %w", what, lost, syscall.EIO)
 	}
+	if ctx.Err() != nil && status == 0 {
+		return fmt.Errorf("%s: no answer in time: %w", what, os.ErrDeadlineExceeded)
+	}
 	return fmt.Errorf("%s: %v: %w", what, err, syscall.EIO)
+}
+
+// badToken are codes of S3 for credentials that it refuses with another status than 403.
+var badToken = map[string]bool{"ExpiredToken": true, "InvalidToken": true, "TokenRefreshRequired": true}
+
+// skew returns how far this machine's clock is ahead of the store's, of an answer that
+// refuses credentials: 0 where that is too little to be the reason. Signatures and tokens
+// hold for five minutes (AWS) to an hour (Google), and Azure tells a wrong date from a wrong key in words only.
+func skew(err error) time.Duration {
+	there, perr := http.ParseTime(answerOf(err).Get("Date"))
+	if d := time.Since(there); perr == nil && d.Abs() > 5*time.Minute {
+		return d
+	}
+	return 0
+}
+
+// answerOf returns the headers of the store's answer, nil if there was none.
+func answerOf(err error) http.Header {
+	var s3resp *awshttp.ResponseError
+	if errors.As(err, &s3resp) && s3resp.HTTPResponse() != nil {
+		return s3resp.HTTPResponse().Header
+	}
+	var azerr *azcore.ResponseError
+	if errors.As(err, &azerr) && azerr.RawResponse != nil {
+		return azerr.RawResponse.Header
+	}
+	var token *oauth2.RetrieveError
+	if errors.As(err, &token) && token.Response != nil {
+		return token.Response.Header
+	}
+	return nil
 }
 
 // httpStatus returns what the store answered: the status, 0 if it did not, and the
@@ -94,6 +140,15 @@ func httpStatus(err error) (status int, code string) {
 	var azerr *azcore.ResponseError
 	if errors.As(err, &azerr) {
 		return azerr.StatusCode, azerr.ErrorCode
+	}
+	var token *oauth2.RetrieveError // Google's, or Azure's
+	if errors.As(err, &token) && token.Response != nil && token.Response.StatusCode < 500 {
+		var said struct { // of a key, the client does not read it
+			Error string
+			Words string `json:"error_description"`
+		}
+		_ = json.Unmarshal(token.Body, &said)
+		return http.StatusUnauthorized, cmp.Or(said.Words, said.Error)
 	}
 	var hferr *hfblob.Error
 	if errors.As(err, &hferr) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -14,6 +15,7 @@ import (
 	"gocloud.dev/blob/memblob"
 	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcp"
+	"google.golang.org/api/option"
 
 	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
@@ -22,8 +24,8 @@ import (
 // that lacks a region it takes us-east-1, and where the endpoint is an address or
 // localhost it puts the bucket into the path, both as botocore does.
 func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
-	q := u.Query()
-	b, err := (&s3blob.URLOpener{}).OpenBucketURL(ctx, u)
+	opener := &s3blob.URLOpener{}
+	b, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {
 		return nil, conditions{}, err
 	}
@@ -32,25 +34,20 @@ func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
 		return b, s3Conditions, nil
 	}
 	o := client.Options()
-	again := false
 	if o.Region == "" {
-		q.Set("region", "us-east-1")
-		again = true
+		o.Region = "us-east-1"
 	}
+	q := u.Query()
 	endpoint := q.Get("endpoint")
 	if endpoint == "" && o.BaseEndpoint != nil { // of the environment, or a profile
 		endpoint = *o.BaseEndpoint
 	}
 	if isAddress(endpoint) && !q.Has("use_path_style") && !q.Has("s3ForcePathStyle") {
-		q.Set("use_path_style", "true")
-		again = true
+		o.UsePathStyle = true
 	}
-	if again {
-		b.Close()
-		at := *u
-		at.RawQuery = q.Encode()
-		b, err = (&s3blob.URLOpener{}).OpenBucketURL(ctx, &at)
-	}
+	o.HTTPClient = watched{o.HTTPClient.Do}
+	b.Close()
+	b, err = s3blob.OpenBucket(ctx, s3.New(o), u.Host, &opener.Options) // which the parameters have set
 	return b, s3Conditions, err
 }
 
@@ -66,20 +63,27 @@ func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) 
 	q := u.Query()
 	anonymous := q.Get("anonymous") == "true" || q.Get("access_id") == "-"
 	if anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
-		b, err := (&gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())}).OpenBucketURL(ctx, u)
+		client := gcp.NewAnonymousHTTPClient(googleTransport())
+		opener := &gcsblob.URLOpener{Client: client}
+		if !anonymous { // then gocloud makes a client of its own, unless it is told
+			opener.Options.ClientOptions = []option.ClientOption{option.WithHTTPClient(&client.Client)}
+		}
+		b, err := opener.OpenBucketURL(ctx, u)
 		return b, gcsConditions, err
 	}
 	creds, err := gcp.DefaultCredentials(ctx)
 	if err != nil {
 		return nil, conditions{}, fmt.Errorf("no Google credentials here (gcloud auth application-default login, GOOGLE_APPLICATION_CREDENTIALS, or ?anonymous=true for a public bucket): %w", err)
 	}
-	client, err := gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(creds))
+	client, err := gcp.NewHTTPClient(googleTransport(), gcp.CredentialsTokenSource(creds))
 	if err != nil {
 		return nil, conditions{}, err
 	}
 	b, err := (&gcsblob.URLOpener{Client: client}).OpenBucketURL(ctx, u)
 	return b, gcsConditions, err
 }
+
+func googleTransport() http.RoundTripper { return watched{gcp.DefaultTransport().RoundTrip} }
 
 // openAzure opens with AZURE_STORAGE_* or the chain of Azure's default credentials.
 func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"artifactfs.dev/artifactfs/internal/store/hfblob"
 )
 
 // ErrNoClaims says that a store overwrites what a conditional write must leave alone,
@@ -13,9 +15,14 @@ import (
 var ErrNoClaims = errors.New("the store does not honour If-None-Match")
 
 // Probe creates an object twice under a new key, removes it, and returns why versions
-// cannot be logged there, if they cannot. Where each write is a commit it does nothing.
+// cannot be logged there, if they cannot. Where each write is a commit nothing is
+// written, and what only a write would tell is not known: whether the token may.
 func (b *Bucket) Probe(ctx context.Context, prefix string) error {
-	if b.Commits() {
+	var repo *hfblob.Repo
+	if b.Commits() && b.blob.As(&repo) {
+		if err := repo.Writable(); err != nil {
+			return b.failed(ctx, "write", "", err, true)
+		}
 		return nil
 	}
 	key := prefix + "probe-" + rand.Text()

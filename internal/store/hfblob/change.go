@@ -44,7 +44,7 @@ func (c condition) holds(e Entry, there bool) error {
 // that is to be the parent, and the Hub refuses a parent that is not the last: so the
 // parent may be what was last seen of the branch. Only a refusal is looked at again.
 func (r *Repo) change(ctx context.Context, f File, message string, c condition) error {
-	if err := r.writable(); err != nil {
+	if err := r.Writable(); err != nil {
 		return err
 	}
 	p, err := r.prepare(ctx, message, []File{f})

@@ -30,7 +30,7 @@ func Bytes(key string, b []byte) File {
 // all of them or none. ErrStale: the branch is not at parent any more. If the Hub does
 // not say what came of it, it is asked until it does, or the context ends.
 func (r *Repo) Commit(ctx context.Context, parent, message string, files []File) (string, error) {
-	if err := r.writable(); err != nil {
+	if err := r.Writable(); err != nil {
 		return "", err
 	}
 	if !commitID.MatchString(parent) {
@@ -47,12 +47,14 @@ func (r *Repo) Commit(ctx context.Context, parent, message string, files []File)
 	return r.commit(ctx, parent, p)
 }
 
-func (r *Repo) writable() error {
+// Writable is ErrReadOnly where nothing can be committed: of one commit, and offline. The
+// Hub is not asked, and so neither a tag nor a token that only reads is found.
+func (r *Repo) Writable() error {
 	if r.c.o.Offline {
-		return errOffline
+		return fmt.Errorf("HF_HUB_OFFLINE is set, and %w", ErrReadOnly)
 	}
 	if r.pinned != nil || commitID.MatchString(r.uri.Rev) {
-		return fmt.Errorf("%s is one commit, which cannot be changed: %w", r.uri, errUnsupported)
+		return fmt.Errorf("%s is one commit, and does not change: %w", r.uri, ErrReadOnly)
 	}
 	return nil
 }

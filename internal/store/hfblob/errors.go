@@ -16,6 +16,9 @@ var (
 	// ErrStale says that a branch is not where it was when it was looked at.
 	ErrStale = errors.New("the branch has moved on")
 
+	// ErrReadOnly says that a repository cannot be changed as it was opened.
+	ErrReadOnly = errors.New("nothing can be written there")
+
 	errCondition   = errors.New("the content is not what the condition says")
 	errExists      = errors.New("there is such an object")
 	errNotFound    = errors.New("there is no such object")
@@ -78,7 +81,7 @@ func Code(err error) gcerrors.ErrorCode {
 		return gcerrors.NotFound
 	case errors.Is(err, ErrStale), errors.Is(err, errCondition), errors.Is(err, errExists):
 		return gcerrors.FailedPrecondition
-	case errors.Is(err, errUnsupported):
+	case errors.Is(err, errUnsupported), errors.Is(err, ErrReadOnly):
 		return gcerrors.Unimplemented
 	case errors.Is(err, fs.ErrInvalid):
 		return gcerrors.InvalidArgument

@@ -63,7 +63,7 @@ func TestLocalCache(t *testing.T) {
 	if _, _, err := read(t, off, "m/none", 0, -1, ""); !errors.Is(err, errNotFound) {
 		t.Errorf("read of what the tree in the cache does not have: %v", err)
 	}
-	if err := off.Bucket().WriteAll(t.Context(), "x", nil, nil); !errors.Is(err, errOffline) {
+	if err := off.Bucket().WriteAll(t.Context(), "x", nil, nil); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("write without a Hub: %v", err)
 	}
 	if n := count(hub, ""); n != 0 {

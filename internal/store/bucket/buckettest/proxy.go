@@ -13,11 +13,13 @@ import (
 
 // Fault is what a Proxy does to one request. The zero value passes it on.
 type Fault struct {
-	Reset  bool  // the connection is cut before an answer
-	Stall  bool  // there is no answer until the client leaves
-	Status int   // this status is the answer, and the server is not asked
-	After  bool  // with Reset or Status: the server is asked first, its answer is lost
-	Cut    int64 // so many bytes of the body arrive, then the connection is cut; 0: all
+	Reset  bool // the connection is cut before an answer
+	Stall  bool // there is no answer until the client leaves
+	Status int  // this status is the answer, and the server is not asked
+	Header http.Header
+	Body   string // what goes with Status
+	After  bool   // with Reset or Status: the server is asked first, its answer is lost
+	Cut    int64  // so many bytes of the body arrive, then the connection is cut; 0: all
 
 	// Answer changes the status and the headers of what the server answers. May be nil.
 	Answer func(status int, h http.Header) int
@@ -86,7 +88,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.Reset:
 		reset(w)
 	case f.Status != 0:
+		for k, v := range f.Header {
+			w.Header()[k] = v
+		}
 		w.WriteHeader(f.Status)
+		_, _ = w.Write([]byte(f.Body))
 	case f.Answer != nil:
 		p.next.ServeHTTP(&changed{w, f.Answer}, r)
 	case f.Cut > 0:
