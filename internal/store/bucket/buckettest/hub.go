@@ -28,5 +28,5 @@ func Hub(t testing.TB) (Store, *hfhubtest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Store{"hf", "hf://" + RepoKind + "/" + RepoID + "/root", u.Host}, hub
+	return Store{Name: "hf", URI: "hf://" + RepoKind + "/" + RepoID + "/root", Addr: u.Host}, hub
 }
