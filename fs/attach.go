@@ -59,7 +59,7 @@ func newDetached(o *Options, maxRead int) (d *detached, err error) {
 	if err := unix.FsconfigCreate(fsfd); err != nil {
 		return nil, os.NewSyscallError("fsconfig create", err)
 	}
-	mnt, err := unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	mnt, err := unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, int(o.attrs()))
 	if err != nil {
 		return nil, os.NewSyscallError("fsmount", err)
 	}

@@ -78,6 +78,34 @@ func (m *mounted) isBound(t *testing.T) bool {
 	return len(at) == 1
 }
 
+// Nothing is written through a mount that is to be read only, nor run in one that is
+// not to be run in; what is bound in it is no way around that.
+func TestNarrow(t *testing.T) {
+	t.Setenv("TEST_NARROW", "yes")
+	m := mount(t, "bind")
+	if err := os.Chmod(filepath.Join(m.data, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.bound(t)
+	for _, dir := range []string{m.dir, m.v1} {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			t.Fatal(err)
+		}
+		for flag, name := range map[int64]string{unix.ST_RDONLY: "ro", unix.ST_NOEXEC: "noexec", unix.ST_NOSUID: "nosuid", unix.ST_NODEV: "nodev"} {
+			if st.Flags&flag == 0 {
+				t.Errorf("%s is not %s", dir, name)
+			}
+		}
+	}
+	if err := exec.Command(filepath.Join(m.v1, "a")).Run(); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("a program in a bound version: %v, want EACCES", err)
+	}
+	if err := os.WriteFile(filepath.Join(m.dir, ".log/n"), []byte(m.data+"\n"), 0o644); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("a log: %v, want EROFS", err)
+	}
+}
+
 // A transient EIO at LOOKUP of an ancestor does not cost a bind. For an exclusive
 // creation the kernel looks each name up again, whatever it has cached.
 func TestBindThroughFailedLookup(t *testing.T) {

@@ -40,6 +40,8 @@ type binder struct {
 	lanes *nodes.Lanes
 	log   *slog.Logger
 
+	noExec bool // nothing that is bound is to be run
+
 	source func(*resolver.Binding) (int, error)   // sourceOf, but in tests
 	after  func(d time.Duration) <-chan time.Time // time.After, but in tests
 	inUse  func(name string, n int) bool          // the lanes', but in tests
@@ -193,6 +195,12 @@ func (b *binder) prepare(ctx context.Context, bd *resolver.Binding) (*ready, err
 	src, err := b.source(bd)
 	if err != nil {
 		return nil, err
+	}
+	if b.noExec {
+		if err := noExec(src); err != nil {
+			unix.Close(src)
+			return nil, err
+		}
 	}
 	if err := b.pins.Pin(ctx, bd.Path()); err != nil {
 		unix.Close(src)

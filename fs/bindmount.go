@@ -46,6 +46,12 @@ func clone(dirfd int, path string) (int, error) {
 	return fd, nil
 }
 
+// noExec has nothing run in a mount that is nowhere yet.
+func noExec(mnt int) error {
+	err := unix.MountSetattr(mnt, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOEXEC})
+	return os.NewSyscallError("mount_setattr", err)
+}
+
 // sourceOf returns a version's data as a mount that is nowhere yet. It waits for the
 // data's file system, so no lock is held meanwhile.
 func sourceOf(b *resolver.Binding) (int, error) {

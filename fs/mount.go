@@ -29,6 +29,8 @@ type Options struct {
 	Lane       string // "", "auto", "bind", "passthrough", "copy", "symlink"
 	Source     string // the first column of df; "" is "artifactfs"
 	MaxBinds   int    // versions bound at a time; 0: 512
+	ReadOnly   bool   // nothing is logged through it
+	NoExec     bool   // nothing in it is run, nor in what is bound
 	Debug      bool   // log every FUSE request
 	Log        *slog.Logger
 }
@@ -80,6 +82,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	no := &nodes.Options{Passthrough: s.pass, Why: why, Log: s.log}
 	if s.noBind = noBinds(o.Lane); s.noBind == "" {
 		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, DefaultMaxBinds), s.log)
+		s.binds.noExec = o.NoExec
 		no.Opened = s.binds.want
 	}
 	if o.Lane == "bind" && s.noBind != "" {
@@ -242,6 +245,11 @@ func fuseOptions(o *Options, log *slog.Logger) fuse.MountOptions {
 		MaxStackDepth:     1, // ordinary file systems only: what passthrough reaches
 		DirectMountStrict: os.Geteuid() == 0,
 		Debug:             o.Debug,
+	}
+	if os.Geteuid() != 0 {
+		opts.Options = o.helperOptions()
+	} else if o.ReadOnly || o.NoExec {
+		opts.DirectMountFlags = o.flags()
 	}
 	opts.Logger = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	return opts

@@ -58,7 +58,7 @@ func serve(dir, root, lane string) error {
 		}
 	}
 	tree := resolver.New(src, o)
-	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane})
+	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane, ReadOnly: os.Getenv("TEST_NARROW") != "", NoExec: os.Getenv("TEST_NARROW") != ""})
 	if err != nil {
 		return err
 	}

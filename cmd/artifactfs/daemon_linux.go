@@ -115,6 +115,8 @@ func (d *daemon) mount(c *core) (*fs.Server, error) {
 		Lane:       c.cfg.Data,
 		MaxBinds:   c.cfg.MaxBinds,
 		Debug:      d.s.Options.Debug,
+		ReadOnly:   d.s.Options.ReadOnly,
+		NoExec:     d.s.Options.NoExec,
 		Source:     d.s.Options.Source,
 		Log:        d.log,
 	})

@@ -94,6 +94,10 @@ func (m *mountFlags) parseOptions() (dotlist []string, err error) {
 			case o == "" || ignoredOption[key] || strings.HasPrefix(key, "x-") || strings.HasPrefix(key, "x."):
 			case o == "allow_other":
 				m.allowOther = true
+			case o == "ro", o == "rw":
+				m.readOnly = o == "ro"
+			case o == "noexec", o == "exec":
+				m.noExec = o == "noexec"
 			case o == "debug":
 				m.debug = true
 			case hasValue && key == "config":
@@ -135,7 +139,7 @@ func splitOptions(s string) []string {
 }
 
 var ignoredOption = map[string]bool{
-	"defaults": true, "ro": true, "rw": true, "nosuid": true, "nodev": true, "dev": true, "suid": true, "exec": true, "noexec": true,
+	"defaults": true, "nosuid": true, "nodev": true, "dev": true, "suid": true,
 	"noatime": true, "relatime": true, "nodiratime": true, "strictatime": true, "lazytime": true, "async": true, "sync": true, "dirsync": true,
 	"auto": true, "noauto": true, "user": true, "nouser": true, "users": true, "owner": true, "group": true,
 	"_netdev": true, "nofail": true, "comment": true, "context": true, "subtype": true, "default_permissions": true, "silent": true, "loud": true,

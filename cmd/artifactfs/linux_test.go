@@ -36,11 +36,23 @@ func TestHelperArgs(t *testing.T) {
 func TestParseOptions(t *testing.T) {
 	m := mountFlags{options: []string{"rw,allow_other,_netdev,x-systemd.automount", "data_roots=[/a,/b],artifacts.wandb=false", "debug"}}
 	got, err := m.parseOptions()
-	if err != nil || !m.allowOther || !m.debug {
+	if err != nil || !m.allowOther || !m.debug || m.readOnly || m.noExec {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if diff := cmp.Diff([]string{"artifactfs.data_roots=[/a,/b]", "artifacts.wandb=false"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What narrows a mount is never passed over.
+func TestReadOnlyAndNoExec(t *testing.T) {
+	for o, want := range map[string]mountFlags{
+		"ro": {readOnly: true}, "noexec,ro": {readOnly: true, noExec: true}, "ro,rw,noexec,exec": {}, "defaults,user,noexec,nosuid,nodev": {noExec: true},
+	} {
+		m := mountFlags{options: []string{o}}
+		if _, err := m.parseOptions(); err != nil || m.readOnly != want.readOnly || m.noExec != want.noExec {
+			t.Errorf("-o %s: ro %v, noexec %v, %v", o, m.readOnly, m.noExec, err)
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ type mountFlags struct {
 	options    []string // -o, as mount(8) has it
 	allowOther bool
 	debug      bool
+	readOnly   bool
+	noExec     bool
 	fake       bool   // mount(8)'s -f: everything but the mount
 	source     string // as mountinfo shows it; "": the file system's name
 	config     string // -o config=, for fstab, where no flag can be
@@ -113,6 +115,8 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 		// A mount by root is shared as soon as it is said where data may lie.
 		AllowOther: m.allowOther || os.Geteuid() == 0 && len(cfg.DataRoots) > 0,
 		Debug:      m.debug,
+		ReadOnly:   m.readOnly,
+		NoExec:     m.noExec,
 		Source:     m.source,
 	}}
 	if s.Place, err = place(); err != nil {

@@ -39,6 +39,8 @@ type state struct {
 type mountOptions struct {
 	AllowOther bool `json:"allow_other"`
 	Debug      bool `json:"debug,omitempty"`
+	ReadOnly   bool `json:"ro,omitempty"`
+	NoExec     bool `json:"noexec,omitempty"`
 
 	Source string `json:"source,omitempty"` // in mountinfo
 }
