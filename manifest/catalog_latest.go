@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
@@ -39,11 +41,11 @@ func (c *Catalog) advance(ctx context.Context, name string, v int, back bool) er
 	}
 	defer give()
 	for range latestTries {
-		now, tag, err := pointerIn(ctx, c.b, name, Latest)
+		now, tag, retired, err := c.latestNow(ctx, name)
 		if err != nil {
 			return err
 		}
-		to, err := c.nextLatest(ctx, name, v, back, now)
+		to, err := c.nextLatest(ctx, name, v, back, now, retired)
 		if err != nil || to == stay {
 			return err
 		}
@@ -68,12 +70,23 @@ const latestTries = 100
 // stay is that latest is right as it is.
 const stay = NoVersion - 1
 
+// latestNow returns what latest names, the tag of that, and what is retired.
+func (c *Catalog) latestNow(ctx context.Context, name string) (now pointer, tag string, retired map[int]bool, err error) {
+	retired = make(map[int]bool)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		now, tag, err = pointerIn(ctx, c.b, name, Latest)
+		return err
+	})
+	g.Go(func() error {
+		return eachOwn(ctx, c.b, "retired", name, func(v int) { retired[v] = true })
+	})
+	err = g.Wait()
+	return now, tag, retired, err
+}
+
 // nextLatest returns what latest should name.
-func (c *Catalog) nextLatest(ctx context.Context, name string, v int, back bool, now pointer) (int, error) {
-	retired := make(map[int]bool)
-	if err := eachOwn(ctx, c.b, "retired", name, func(v int) { retired[v] = true }); err != nil {
-		return 0, err
-	}
+func (c *Catalog) nextLatest(ctx context.Context, name string, v int, back bool, now pointer, retired map[int]bool) (int, error) {
 	good := false
 	if now.ok && !retired[now.v] {
 		if !back && now.v >= v {

@@ -9,6 +9,8 @@ import (
 	"path"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
 
@@ -31,6 +33,9 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 		log = c.logCommit
 	}
 	v, again, err := log(ctx, name, dr)
+	if err == nil && !again {
+		c.keep(name, v, dr)
+	}
 	c.changed(name)
 	c.expireNames()
 	if err != nil {
@@ -40,6 +45,15 @@ func (c *Catalog) Publish(ctx context.Context, name string, dr *Draft) (int, err
 		return v, nil // and latest and the aliases with it
 	}
 	return v, c.follow(ctx, name, v, again, dr)
+}
+
+// keep remembers the record of what has just been written, which the next listing would
+// read otherwise.
+func (c *Catalog) keep(name string, v int, dr *Draft) {
+	rec, err := NewRecord(name, v, dr.ManifestBytes(v), dr.MetadataBytes(), c.dir(name, v))
+	if err == nil {
+		c.records.put(recordKey{name, v}, cachedRecord{rec: rec})
+	}
 }
 
 // follow moves latest and the draft's aliases to what has been logged.
@@ -118,16 +132,20 @@ func (c *Catalog) claimNext(ctx context.Context, name string, at int, side func(
 
 // highest returns the highest number that is taken, by anything.
 func highest(ctx context.Context, b *bucket.Bucket, name string) (int, error) {
-	top := 0
-	err := b.List(ctx, name+"/", "/", func(e bucket.Entry) error {
-		v, _, _ := number(path.Base(e.Key))
-		top = max(top, v)
-		return nil
+	var top, claimed int
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return b.List(ctx, name+"/", "/", func(e bucket.Entry) error {
+			v, _, _ := number(path.Base(e.Key))
+			top = max(top, v)
+			return nil
+		})
 	})
-	if err != nil {
-		return 0, err
-	}
-	return top, eachOwn(ctx, b, "log", name, func(v int) { top = max(top, v) })
+	g.Go(func() error {
+		return eachOwn(ctx, b, "log", name, func(v int) { claimed = max(claimed, v) })
+	})
+	err := g.Wait()
+	return max(top, claimed), err
 }
 
 // commit writes a claimed version; fs.ErrExist if somebody else has written there.

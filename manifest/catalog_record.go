@@ -55,7 +55,7 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 		}
 		return nil, err
 	}
-	rec, err := NewRecord(name, v, raw, meta, c.b.String()+"/"+name+"/"+Version(v).String())
+	rec, err := NewRecord(name, v, raw, meta, c.dir(name, v))
 	if err != nil {
 		return nil, c.noVersion(name, v, err)
 	}
@@ -75,4 +75,9 @@ func (c *Catalog) complete(ctx context.Context, name string, v int) (bool, error
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// dir is where a version lies, for its record.
+func (c *Catalog) dir(name string, v int) string {
+	return c.b.String() + "/" + name + "/" + Version(v).String()
 }
