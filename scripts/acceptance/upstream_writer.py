@@ -16,11 +16,15 @@ import sys
 
 import fsspec
 
+import stores
+
 
 class Writer:
     def __init__(self, root):
-        self.fs = fsspec.filesystem("file")
-        self.root = root.rstrip("/")
+        self.fs, self.root = fsspec.filesystem("file"), root
+        if "://" in root:  # past any mount
+            self.fs, self.root = stores.filesystem(root)
+        self.root = self.root.rstrip("/")
         self.fs.makedirs(self.root, exist_ok=True)
 
     def log(self, name, record):
