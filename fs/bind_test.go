@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -103,6 +105,52 @@ func TestNarrow(t *testing.T) {
 	}
 	if err := os.WriteFile(filepath.Join(m.dir, ".log/n"), []byte(m.data+"\n"), 0o644); !errors.Is(err, syscall.EROFS) {
 		t.Errorf("a log: %v, want EROFS", err)
+	}
+}
+
+// What is mounted below the data later does not come along, not for a moment: it would
+// be neither read-only nor nosuid.
+func TestLaterMountsStayOut(t *testing.T) {
+	m := mount(t, "bind")
+	if err := errors.Join(unix.Mount(m.data, m.data, "", unix.MS_BIND, ""), unix.Mount("", m.data, "", unix.MS_SHARED, "")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(m.data, unix.MNT_DETACH) })
+	m.bound(t)
+	if err := unix.Mount("none", filepath.Join(m.data, "sub"), "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(filepath.Join(m.data, "sub"), unix.MNT_DETACH) })
+	at, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(filepath.Join(m.v1, "sub")))
+	if err != nil || len(at) > 0 {
+		t.Errorf("in the bound version: %+v, %v", at, err)
+	}
+}
+
+// The kernel keeps the names above a bind for good, though it had them for an hour
+// before: after kill -9 nobody is there to be asked again.
+func TestNamesAboveBindAreKept(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	t.Setenv("TEST_TRACE", trace)
+	m := mount(t, "bind")
+	m.bound(t)
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"n", "v1"} {
+		asked := regexp.MustCompile(`rx ([0-9]+): LOOKUP n[0-9]+  \\"`+name+`\\"`).FindAllSubmatch(text, -1)
+		if len(asked) == 0 {
+			t.Fatalf("nobody has looked %s up:\n%s", name, text)
+		}
+		last := asked[len(asked)-1][1]
+		kept := regexp.MustCompile(`tx ` + string(last) + `: +OK, .*tE=([0-9.e+]+)s`).FindSubmatch(text)
+		if kept == nil {
+			t.Fatalf("no answer to LOOKUP %s:\n%s", last, text)
+		}
+		if s, err := strconv.ParseFloat(string(kept[1]), 64); err != nil || s < 3e9 { // a century
+			t.Errorf("%s is kept for %s s, %v", name, kept[1], err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -58,7 +59,16 @@ func serve(dir, root, lane string) error {
 		}
 	}
 	tree := resolver.New(src, o)
-	s, err := fs.Mount(dir, tree, &fs.Options{Lane: lane, ReadOnly: os.Getenv("TEST_NARROW") != "", NoExec: os.Getenv("TEST_NARROW") != ""})
+	mo := &fs.Options{Lane: lane, ReadOnly: os.Getenv("TEST_NARROW") != "", NoExec: os.Getenv("TEST_NARROW") != ""}
+	if file := os.Getenv("TEST_TRACE"); file != "" {
+		f, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		mo.Debug, mo.Log = true, slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	s, err := fs.Mount(dir, tree, mo)
 	if err != nil {
 		return err
 	}

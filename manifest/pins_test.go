@@ -262,6 +262,14 @@ func TestHostileSnapshots(t *testing.T) {
 	if pin, err := p.Pinned(alice, "54001.-.k", "m", Latest); err == nil {
 		t.Errorf("alice believes bob's pin: %+v", pin)
 	}
+	// In a directory of bob's, alice's pins would be his to take away.
+	trap := filepath.Dir(dir) + "/54001.-.l"
+	if err := errors.Join(os.Mkdir(trap, 0o777), os.Chmod(trap, 0o777), os.Chown(trap, 54002, -1)); err != nil {
+		t.Fatal(err)
+	}
+	if pin, err := p.Pin(alice, "54001.-.l", "m", Latest, Target{Version: 4}); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("alice pins in bob's directory: %+v, %v", pin, err)
+	}
 	pin, err = p.Pinned(alice, "54001.-.j", "m", Latest)
 	wantPin(t, "alice in the end", pin, err, 4)
 }
