@@ -81,6 +81,9 @@ func (w *warming) note(fn func(s *Warmed)) {
 }
 
 func (w *warming) run(ctx context.Context, v *Version, in Dir, paths []string) error {
+	if err := w.t.opt.Cache.Scanned(ctx); err != nil {
+		return err
+	}
 	if len(paths) == 0 {
 		paths = []string{""}
 	}

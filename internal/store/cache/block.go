@@ -2,8 +2,10 @@ package cache
 
 import (
 	"container/list"
+	"context"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // maxUnits is how many units a block has at most: 8 MiB, the length of request at
@@ -46,8 +48,8 @@ type object struct {
 	endRest func()        // not nil: the rest of it is being fetched
 	rested  bool          // that was done, or something of it was evicted
 
-	opening sync.Mutex // held while files are opened and closed: guards disk
-	disk    *disk
+	opening sync.Mutex // held while files are opened and closed
+	disk    atomic.Pointer[disk]
 }
 
 // block is consecutive units of an object. The cache's mutex guards it.
@@ -93,8 +95,9 @@ func (b *block) room(i int) int64 {
 	return (int64(b.o.length(b.first()+int64(i))) + page - 1) / page * page
 }
 
-// hold returns a block that is not evicted until it is let go.
-func (c *Cache) hold(o *object, index int64) *block {
+// hold returns a block that is not evicted until it is let go; an error if it just is
+// being evicted, and the disk hangs.
+func (c *Cache) hold(ctx context.Context, o *object, index int64) (*block, error) {
 	for {
 		c.mu.Lock()
 		b := o.blocks[index]
@@ -105,11 +108,13 @@ func (c *Cache) hold(o *object, index int64) *block {
 		if b.gone == nil {
 			c.useBlock(b)
 			c.mu.Unlock()
-			return b
+			return b, nil
 		}
 		gone := b.gone
 		c.mu.Unlock()
-		<-gone
+		if err := c.until(ctx, gone); err != nil {
+			return nil, err
+		}
 	}
 }
 

@@ -55,10 +55,13 @@ func (c *Cache) victim() *block {
 // for somebody what an earlier process has opened whole.
 func (c *Cache) evict(b *block) bool {
 	o := b.o
-	d, err := o.files()
-	if err == nil {
-		err = d.clear(b.first(), b.units())
-	}
+	err := c.on(func() error {
+		d, err := o.files()
+		if err == nil {
+			err = d.clear(b.first(), b.units())
+		}
+		return err
+	})
 	c.mu.Lock()
 	if errors.Is(err, errOpen) {
 		b.idle = c.idle.PushBack(b)

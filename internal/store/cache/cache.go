@@ -37,30 +37,38 @@ type Cache struct {
 	deadline func() time.Duration
 	log      *slog.Logger
 	memory   *semaphore.Weighted
+	gate     chan struct{}   // of accesses to the disk for who must not wait
+	inMemory bool            // there is no disk
+	scanned  chan struct{}   // closed when it is known what an earlier process left
 	running  sync.WaitGroup  // fetches and checks
 	ctx      context.Context // of checks, until Close
 	cancel   context.CancelFunc
 
-	mu      sync.Mutex         // guards what follows, and all of objects and blocks that says so
-	objects map[string]*object // by file name
-	idle    list.List          // of *block, those that nobody uses, the longest unused first
-	limit   int64
-	used    int64 // bytes on disk, with those reserved
-	open    int   // Files
-	rests   int   // files of which the rest is being fetched
-	closed  bool
-	broken  time.Time // until then nothing is kept: the disk failed
+	mu       sync.Mutex         // guards what follows, and all of objects and blocks that says so
+	objects  map[string]*object // by file name
+	idle     list.List          // of *block, those that nobody uses, the longest unused first
+	limit    int64
+	used     int64 // bytes on disk, with those reserved
+	open     int   // Files
+	rests    int   // files of which the rest is being fetched
+	closed   bool
+	broken   time.Time     // until then nothing is kept: the disk failed
+	scanning bool          // what an earlier process left is not known yet
+	hung     int           // accesses that the disk does not answer
+	stuck    chan struct{} // closed while there are any
 }
 
 // Open opens the cache in dir, which is made if need be. If another process has it
 // open, this one gets a cache of its own beside the other's.
-func Open(dir string, o *Options) (*Cache, error) {
+func Open(dir string, o *Options) (*Cache, error) { return open(dir, o, scanWait) }
+
+func open(dir string, o *Options, wait time.Duration) (*Cache, error) {
 	if o == nil {
 		o = &Options{}
 	}
 	c := &Cache{
-		deadline: o.Deadline, log: o.Log, limit: o.Size,
-		objects: make(map[string]*object),
+		dir: dir, deadline: o.Deadline, log: o.Log, limit: o.Size,
+		objects: make(map[string]*object), gate: make(chan struct{}, gateSlots), stuck: make(chan struct{}),
 	}
 	if c.limit == 0 {
 		c.limit = DefaultSize
@@ -79,20 +87,54 @@ func Open(dir string, o *Options) (*Cache, error) {
 		memory = defaultMemory
 	}
 	c.memory = semaphore.NewWeighted(max(memory, piece))
+	c.scanning, c.scanned = true, make(chan struct{})
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.unitsPer = unitsPerBlock(c.limit)
-	var err error
-	if c.slot, err = takeSlot(dir, c.log); err != nil {
+	if err := c.take(dir); err != nil {
 		c.cancel()
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
 	}
-	c.dir = c.slot.dir
-	if err := c.scan(); err != nil {
-		c.cancel()
-		c.slot.release()
-		return nil, fmt.Errorf("cache %s: %w", dir, err)
+	c.running.Go(c.scan)
+	select {
+	case <-c.scanned: // there is little, as a rule
+	case <-time.After(wait):
 	}
 	return c, nil
+}
+
+// scanWait is how long Open waits until it is known what an earlier process left.
+const scanWait = 250 * time.Millisecond
+
+// take takes a directory of its own for this process, if the disk answers.
+func (c *Cache) take(dir string) error {
+	var s *slot
+	_, err := c.apart(c.ctx, func() (err error) {
+		s, err = takeSlot(dir, c.log)
+		c.inMemory = err == nil && isMemory(dir)
+		return err
+	}, func() {
+		if s != nil {
+			s.release()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	c.slot, c.dir = s, s.dir
+	return nil
+}
+
+// Scanned returns when it is known what an earlier process left: before that nothing
+// new is kept.
+func (c *Cache) Scanned(ctx context.Context) error {
+	select {
+	case <-c.scanned:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 }
 
 // Dir returns the directory in use.
@@ -137,8 +179,11 @@ func (c *Cache) Close() error {
 		}
 	}
 	c.mu.Unlock()
-	c.running.Wait()
-	return c.slot.release()
+	_, err := c.apart(context.Background(), func() error {
+		c.running.Wait()
+		return c.slot.release()
+	}, nil)
+	return err
 }
 
 // failed notes that the disk refused to keep something. Trying again at every read
@@ -155,4 +200,6 @@ func (c *Cache) failed(err error) {
 }
 
 // keeping reports whether anything is kept. The mutex is held.
-func (c *Cache) keeping() bool { return !c.closed && time.Now().After(c.broken) }
+func (c *Cache) keeping() bool {
+	return !c.closed && !c.scanning && c.hung == 0 && time.Now().After(c.broken)
+}

@@ -76,6 +76,15 @@ type disk struct {
 	seed       uint64
 }
 
+// reader reads from a file into p: readNow, or readWait.
+type reader func(f *os.File, p []byte, off int64) int
+
+// readWait reads, and waits for the disk.
+func readWait(f *os.File, p []byte, off int64) int {
+	n, _ := f.ReadAt(p, off)
+	return n
+}
+
 func (h head) seed() uint64 { return xxh3.HashString(h.key) + uint64(h.size) }
 
 const sumsSuffix = ".sums"
@@ -83,19 +92,29 @@ const sumsSuffix = ".sums"
 // openDisk opens files that are there. It is errDamaged, or an error of the system's,
 // if they are not those of h.
 func openDisk(dir string, h head) (*disk, error) {
-	path := filepath.Join(dir, fileName(h.key, h.size))
-	data, err := os.OpenFile(path, os.O_RDWR, 0)
+	d, err := openNamed(dir, fileName(h.key, h.size))
+	if err == nil && d.head != h {
+		d.close()
+		return nil, errDamaged
+	}
+	return d, err
+}
+
+// openNamed opens the files of an object by their name.
+func openNamed(dir, name string) (*disk, error) {
+	path := filepath.Join(dir, name)
+	sums, err := os.OpenFile(path+sumsSuffix, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := os.OpenFile(path+sumsSuffix, os.O_RDWR, 0)
+	data, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		data.Close()
+		sums.Close()
 		return nil, err
 	}
 	d := &disk{data: data, sums: sums}
 	d.head, err = decodeHead(sums)
-	if fi, statErr := data.Stat(); err == nil && (statErr != nil || d.key != h.key || d.size != h.size || fi.Size() != h.size) {
+	if fi, statErr := data.Stat(); err == nil && (statErr != nil || fileName(d.key, d.size) != name || fi.Size() != d.size) {
 		err = errDamaged
 	}
 	if err != nil {
@@ -166,17 +185,15 @@ func (d *disk) write(u int64, p []byte) error {
 }
 
 // read reads p from off, all of whose units should be there. It returns how many
-// bytes are right; if those are not all, the unit after them is not what was written.
-func (d *disk) read(p []byte, off int64) int {
+// bytes are right; if those are not all, the unit after them is not what was written,
+// or what reads it would have had to wait.
+func (d *disk) read(by reader, p []byte, off int64) int {
 	first, last := off/unit, (off+int64(len(p))-1)/unit
 	sums := make([]byte, (last-first+1)*sumSize)
-	if _, err := d.sums.ReadAt(sums, header+first*sumSize); err != nil && err != io.EOF {
-		return 0
-	}
+	sums = sums[:by(d.sums, sums, header+first*sumSize)/sumSize*sumSize]
 	done := 0
-	for u := first; u <= last; u++ {
-		want := binary.LittleEndian.Uint64(sums[(u-first)*sumSize:])
-		n := d.readUnit(p[done:], u, int(off+int64(done)-u*unit), want)
+	for u := first; u <= last && len(sums) > 0; u, sums = u+1, sums[sumSize:] {
+		n := d.readUnit(by, p[done:], u, int(off+int64(done)-u*unit), binary.LittleEndian.Uint64(sums))
 		if n == 0 {
 			break
 		}
@@ -187,7 +204,7 @@ func (d *disk) read(p []byte, off int64) int {
 
 // readUnit reads what p takes of unit u from its byte at; 0 if the unit is not what
 // was written.
-func (d *disk) readUnit(p []byte, u int64, at int, want uint64) int {
+func (d *disk) readUnit(by reader, p []byte, u int64, at int, want uint64) int {
 	n := d.length(u)
 	whole := p
 	if at > 0 || len(p) < n {
@@ -196,7 +213,7 @@ func (d *disk) readUnit(p []byte, u int64, at int, want uint64) int {
 		whole = *b
 	}
 	whole = whole[:n]
-	if k, _ := d.data.ReadAt(whole, u*unit); k != n || d.sum(u, whole) != want {
+	if by(d.data, whole, u*unit) != n || d.sum(u, whole) != want {
 		return 0
 	}
 	if at > 0 || len(p) < n {

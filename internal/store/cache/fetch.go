@@ -109,8 +109,9 @@ func (f *fetch) do() error {
 	f.reserved = n
 	c.mu.Unlock()
 	c.chargeObject(f)
+	end := c.watched()
 	d, err := o.files()
-	if err != nil {
+	if end(); err != nil {
 		c.failed(err)
 		return errNotKept
 	}
@@ -189,7 +190,7 @@ func (f *fetch) keep(d *disk, p []byte) error {
 	c.mu.Lock()
 	f.written = f.next + n
 	c.mu.Unlock()
-	if err := d.write(f.b.first()+int64(f.next), p); err != nil {
+	if err := c.on(func() error { return d.write(f.b.first()+int64(f.next), p) }); err != nil {
 		c.failed(err)
 		return errNotKept
 	}

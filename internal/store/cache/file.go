@@ -36,7 +36,9 @@ func (c *Cache) Object(src store.Object, size int64) *File {
 	if key == "" || len(key) > maxKey || size <= 0 {
 		return f
 	}
-	f.o = c.claim(head{key: key, size: size})
+	if f.o = c.claim(head{key: key, size: size}); f.o == nil {
+		return f
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.o.opens++
@@ -128,7 +130,12 @@ func (f *File) part(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	per := int64(f.c.unitsPer) * unit
 	p = p[:min(int64(len(p)), (off/per+1)*per-off)]
-	b := f.c.hold(f.o, off/per)
+	b, err := f.c.hold(ctx, f.o, off/per)
+	if errors.Is(err, errHung) {
+		return f.past(ctx, p, off)
+	} else if err != nil {
+		return 0, err
+	}
 	defer f.c.release(b)
 	r := reading{f: f, b: b}
 	n, err := r.read(ctx, p, off)
@@ -168,11 +175,13 @@ func (r *reading) read(ctx context.Context, p []byte, off int64) (int, error) {
 			continue
 		}
 		part := p[done:min(int64(len(p)), int64(done)+int64(i+there)*unit-at)]
-		k := r.fromDisk(part, base+at)
-		if done += k; k == len(part) {
+		k, err := r.fromDisk(ctx, part, base+at)
+		if done += k; err != nil {
+			return done, err
+		} else if k == len(part) {
 			continue
 		}
-		r.sweep(int((at+int64(k))/unit), last)
+		r.sweep(ctx, int((at+int64(k))/unit), last)
 		if r.damaged++; r.damaged == tries {
 			return done, errNotKept
 		}
@@ -182,7 +191,7 @@ func (r *reading) read(ctx context.Context, p []byte, off int64) (int, error) {
 
 // sweep loses unit i and those up to last that are damaged as well, so that they are
 // fetched with one request.
-func (r *reading) sweep(i, last int) {
+func (r *reading) sweep(ctx context.Context, i, last int) {
 	c := r.f.c
 	c.lose(r.b, i)
 	one := unitBuffers.Get().(*[]byte)
@@ -192,19 +201,68 @@ func (r *reading) sweep(i, last int) {
 		there := r.b.have.has(i)
 		c.mu.Unlock()
 		u := r.b.first() + int64(i)
-		if n := r.f.o.length(u); there && r.fromDisk((*one)[:n], u*unit) < n {
+		if !there {
+			continue
+		}
+		n := r.f.o.length(u)
+		if k, err := r.fromDisk(ctx, (*one)[:n], u*unit); err == nil && k < n {
 			c.lose(r.b, i)
 		}
 	}
 }
 
-func (r *reading) fromDisk(p []byte, off int64) int {
-	d, err := r.f.o.files()
-	if err != nil {
-		r.f.c.failed(err)
-		return 0
+// fromDisk reads units that should be there; fewer bytes if one is not what was written.
+// What is in memory is read at once, for the rest the disk is waited for.
+func (r *reading) fromDisk(ctx context.Context, p []byte, off int64) (n int, err error) {
+	if d := r.f.o.disk.Load(); d != nil && !r.f.c.inMemory {
+		n = d.read(readNow, p, off)
 	}
-	return d.read(p, off)
+	for n < len(p) {
+		part := p[n:min(len(p), n+piece)]
+		k, err := r.wait(ctx, part, off+int64(n))
+		if n += k; err != nil || k < len(part) {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// wait reads at most a piece. The buffer is not the reader's, who may leave.
+func (r *reading) wait(ctx context.Context, p []byte, off int64) (int, error) {
+	c, o, k := r.f.c, r.f.o, 0
+	b := pieces.Get().(*[]byte)
+	read := func() error {
+		d, err := o.files()
+		if err != nil {
+			c.failed(err)
+			return nil
+		}
+		k = d.read(readWait, (*b)[:len(p)], off)
+		return nil
+	}
+	if c.inMemory {
+		_ = read()
+	} else {
+		c.mu.Lock()
+		o.claims++
+		c.mu.Unlock()
+		begun, err := c.apart(ctx, read, func() {
+			pieces.Put(b)
+			c.disclaim(o)
+		})
+		if !begun || err == nil {
+			c.mu.Lock()
+			o.claims-- // not the last: the reader's own is left
+			c.mu.Unlock()
+		}
+		if errors.Is(err, errHung) {
+			return 0, errNotKept
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	defer pieces.Put(b)
+	return copy(p, (*b)[:k]), nil
 }
 
 // lose notes that a unit is not what was written.
@@ -261,10 +319,14 @@ func (c *Cache) watch(ctx context.Context, f *fetch, i int) error {
 	f.waiters++
 	defer func() { f.waiters-- }()
 	for f.next <= i && !f.over {
-		moved := f.moved
+		if c.hung > 0 {
+			return errNotKept
+		}
+		moved, stuck := f.moved, c.stuck
 		c.mu.Unlock()
 		select {
 		case <-moved:
+		case <-stuck:
 		case <-ctx.Done():
 		}
 		c.mu.Lock()

@@ -129,7 +129,12 @@ func (fl *Filler) patiently(ctx context.Context, f *File, index int64) error {
 
 // block fetches what is missing of one.
 func (fl *Filler) block(ctx context.Context, f *File, index int64) error {
-	b := f.c.hold(f.o, index)
+	b, err := f.c.hold(ctx, f.o, index)
+	if errors.Is(err, errHung) {
+		return ErrNoRoom
+	} else if err != nil {
+		return err
+	}
 	defer f.c.release(b)
 	r := reading{f: f, b: b}
 	for i, last := 0, b.units()-1; i <= last; {

@@ -106,6 +106,9 @@ func openCache(t testing.TB, dir string, size int64) *Cache {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.Scanned(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 

@@ -97,20 +97,6 @@ func look(dir, name string) (Kept, error) {
 	return k, err
 }
 
-// openNamed opens an object by the name of its file.
-func openNamed(dir, name string) (*disk, error) {
-	sums, err := os.Open(filepath.Join(dir, name+sumsSuffix))
-	if err != nil {
-		return nil, err
-	}
-	h, err := decodeHead(sums)
-	sums.Close()
-	if err != nil || fileName(h.key, h.size) != name {
-		return nil, errDamaged
-	}
-	return openDisk(dir, h)
-}
-
 // Verify reads all that is there of an object, and returns how many units are not
 // what was written. They are marked as missing, so that they are fetched again.
 func Verify(ctx context.Context, k Kept) (damaged int, err error) {
@@ -130,7 +116,7 @@ func Verify(ctx context.Context, k Kept) (damaged int, err error) {
 		if err := ctx.Err(); err != nil {
 			return damaged, err
 		}
-		if n := d.length(int64(u)); there && d.read(b[:n], int64(u)*unit) < n {
+		if n := d.length(int64(u)); there && d.read(readWait, b[:n], int64(u)*unit) < n {
 			damaged++
 			if _, err := d.sums.WriteAt(make([]byte, sumSize), header+int64(u)*sumSize); err != nil {
 				return damaged, err

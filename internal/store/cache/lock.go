@@ -44,9 +44,6 @@ func takeSlot(dir string, log *slog.Logger) (*slot, error) {
 		}
 		now := time.Now()
 		_ = os.Chtimes(s.lock.Name(), now, now) // at worst it is removed a day early
-		for j := i + 1; j < slots; j++ {
-			removeAbandoned(filepath.Join(dir, strconv.Itoa(j)))
-		}
 		return s, nil
 	}
 	return nil, fmt.Errorf("%d processes have it open", slots)
@@ -68,6 +65,15 @@ func lockSlot(dir string) (*slot, error) {
 }
 
 func (s *slot) release() error { return s.lock.Close() }
+
+// removeAbandoned removes what later slots than this hold that nobody uses any more.
+func (s *slot) removeAbandoned() {
+	in, own := filepath.Split(s.dir)
+	i, _ := strconv.Atoi(own)
+	for i++; i < slots; i++ {
+		removeAbandoned(filepath.Join(in, strconv.Itoa(i)))
+	}
+}
 
 // removeAbandoned removes what lies in a slot that nobody has used for long. The lock
 // stays: another process may be about to lock it.

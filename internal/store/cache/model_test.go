@@ -82,6 +82,9 @@ func (w *world) restart() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if err := c.Scanned(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 	if c.dir != w.dir+"/0" {
 		w.t.Fatalf("the lock of the last process is still held: %s", c.dir)
 	}

@@ -1,11 +1,25 @@
 package cache
 
-// claim returns the object of a key, whose files stay until disclaim.
+import (
+	"context"
+	"errors"
+)
+
+// claim returns the object of a key, whose files stay until disclaim; nil if the disk
+// hangs.
 func (c *Cache) claim(h head) *object {
 	name := fileName(h.key, h.size)
-	for {
+	for looked := false; ; {
 		c.mu.Lock()
 		o := c.objects[name]
+		if o == nil && c.scanning && !looked {
+			c.mu.Unlock()
+			looked = true
+			if _, err := c.apart(context.Background(), func() error { return c.adopt(name, true) }, nil); errors.Is(err, errHung) {
+				return nil
+			}
+			continue
+		}
 		if o == nil {
 			o = &object{c: c, head: h, name: name, blocks: make(map[int64]*block)}
 			c.objects[name] = o
@@ -17,7 +31,9 @@ func (c *Cache) claim(h head) *object {
 		}
 		closing := o.closing
 		c.mu.Unlock()
-		<-closing
+		if c.until(context.Background(), closing) != nil {
+			return nil
+		}
 	}
 }
 
@@ -29,22 +45,39 @@ func (c *Cache) disclaim(o *object) {
 		c.mu.Unlock()
 		return
 	}
-	closing := make(chan struct{})
-	o.closing = closing
+	o.closing = make(chan struct{})
+	c.mu.Unlock()
+	begun, _ := c.apart(context.Background(), func() error {
+		c.closeObject(o)
+		return nil
+	}, nil)
+	if !begun { // the disk hangs: the files stay open for the next
+		c.mayClaim(o, false)
+	}
+}
+
+// closeObject closes an object's files, and removes them if nothing is left in them.
+func (c *Cache) closeObject(o *object) {
+	c.mu.Lock()
 	empty, charged, ours := len(o.blocks) == 0, o.charged, !c.closed
 	c.mu.Unlock()
-
 	o.closeDisk()
 	if empty && charged > 0 && ours {
 		if err := removeDisk(c.dir, o.name); err != nil {
 			c.log.Warn("cache: a file that is no longer needed stays", "cause", err)
 		}
 	}
+	c.mayClaim(o, empty)
+}
+
+// mayClaim ends the time in which nobody can claim an object, which may be gone then.
+func (c *Cache) mayClaim(o *object, gone bool) {
 	c.mu.Lock()
-	if empty {
-		c.used -= charged
+	if gone {
+		c.used -= o.charged
 		delete(c.objects, o.name)
 	}
+	closing := o.closing
 	o.closing = nil
 	c.mu.Unlock()
 	close(closing)
@@ -55,8 +88,8 @@ func (c *Cache) disclaim(o *object) {
 func (o *object) files() (*disk, error) {
 	o.opening.Lock()
 	defer o.opening.Unlock()
-	if o.disk != nil {
-		return o.disk, nil
+	if d := o.disk.Load(); d != nil {
+		return d, nil
 	}
 	d, err := openDisk(o.c.dir, o.head)
 	if err == nil && o.excess(d) {
@@ -67,7 +100,9 @@ func (o *object) files() (*disk, error) {
 		o.forget()
 		d, err = createDisk(o.c.dir, o.head)
 	}
-	o.disk = d
+	if err == nil {
+		o.disk.Store(d)
+	}
 	return d, err
 }
 
@@ -99,9 +134,8 @@ func (o *object) forget() {
 func (o *object) closeDisk() {
 	o.opening.Lock()
 	defer o.opening.Unlock()
-	if o.disk != nil {
-		o.disk.touch()
-		o.disk.close()
-		o.disk = nil
+	if d := o.disk.Swap(nil); d != nil {
+		d.touch()
+		d.close()
 	}
 }

@@ -67,7 +67,10 @@ func (f *File) readAhead(ctx context.Context, off, n int64) {
 func (f *File) prefetch(ctx context.Context, from, to int64) bool {
 	c := f.c
 	per := int64(c.unitsPer) * unit
-	b := c.hold(f.o, from/per)
+	b, err := c.hold(ctx, f.o, from/per)
+	if err != nil {
+		return false
+	}
 	defer c.release(b)
 	i, last := int(from%per/unit), int((to-1)%per/unit)
 	for ; i <= last; i++ {

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,71 +10,96 @@ import (
 	"time"
 )
 
-// found is an object of an earlier process.
-type found struct {
-	o    *object
-	used time.Time
-}
-
-// scan takes over what an earlier process left, and removes what is of no use.
-func (c *Cache) scan() error {
-	names, err := os.ReadDir(c.dir)
-	if err != nil {
-		return err
-	}
-	var all []found
-	for _, n := range names {
-		name, isSums := strings.CutSuffix(n.Name(), sumsSuffix)
-		switch {
-		case n.Name() == "lock":
-		case !isSums:
-			if _, err := os.Lstat(filepath.Join(c.dir, name+sumsSuffix)); os.IsNotExist(err) {
-				_ = os.RemoveAll(filepath.Join(c.dir, name))
-			}
-		default:
-			o, err := c.adopt(name)
-			if err != nil {
-				if err := removeDisk(c.dir, name); err != nil {
-					return err
-				}
-				continue
-			}
-			f := found{o: o}
-			if fi, err := n.Info(); err == nil {
-				f.used = fi.ModTime()
-			}
-			all = append(all, f)
+// scan takes over what an earlier process left, and removes what is of no use. It may
+// take minutes, and nothing new is kept until it is over, for nobody knows what room
+// there is; what is asked for meanwhile is taken over first.
+func (c *Cache) scan() {
+	names, err := c.left()
+	for _, name := range names {
+		if c.ctx.Err() != nil {
+			return
+		}
+		if err := c.on(func() error { return c.adopt(name, false) }); err != nil {
+			c.failed(err)
 		}
 	}
-	slices.SortFunc(all, func(a, b found) int { return a.used.Compare(b.used) })
-	for _, f := range all {
-		c.admit(f.o)
+	if err != nil {
+		c.log.Error("cache: nothing is kept: it cannot be seen what there is", "dir", c.dir, "cause", err)
+		return
 	}
+	c.mu.Lock()
+	c.scanning = false
+	c.mu.Unlock()
+	close(c.scanned)
 	c.shrink()
-	return nil
+	c.slot.removeAbandoned()
 }
 
-// adopt reads which blocks there are of an object.
-func (c *Cache) adopt(name string) (*object, error) {
-	d, err := openNamed(c.dir, name)
+// left returns the names of what is in the directory, the last used first.
+func (c *Cache) left() ([]string, error) {
+	end := c.watched()
+	defer end()
+	list, err := os.ReadDir(c.dir)
+	used := make(map[string]time.Time, len(list)/2)
+	for _, e := range list {
+		if e.Name() == "lock" {
+			continue
+		}
+		name, isSums := strings.CutSuffix(e.Name(), sumsSuffix)
+		if fi, err := e.Info(); err == nil && isSums {
+			used[name] = fi.ModTime()
+		} else if _, ok := used[name]; !ok {
+			used[name] = time.Time{}
+		}
+	}
+	names := slices.Collect(maps.Keys(used))
+	slices.SortFunc(names, func(a, b string) int { return used[b].Compare(used[a]) })
+	return names, err
+}
+
+// adopt takes over an object, if that was not done; what is none is removed. One that is
+// wanted is the last to be evicted, another the first.
+func (c *Cache) adopt(name string, wanted bool) error {
+	c.mu.Lock()
+	if c.objects[name] != nil {
+		c.mu.Unlock()
+		return nil
+	}
+	o := &object{c: c, name: name, blocks: make(map[int64]*block), closing: make(chan struct{})}
+	c.objects[name] = o
+	c.mu.Unlock()
+	err := o.look()
 	if err != nil {
-		return nil, err
+		err = errors.Join(removeDisk(c.dir, name), os.RemoveAll(filepath.Join(c.dir, name)))
+		o.charged = 0
+	} else {
+		c.admit(o, wanted)
+	}
+	c.mayClaim(o, o.charged == 0)
+	return err
+}
+
+// look reads which blocks there are of an object.
+func (o *object) look() error {
+	d, err := openNamed(o.c.dir, o.name)
+	if err != nil {
+		return err
 	}
 	defer d.close()
 	is, err := d.present()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	o := &object{c: c, head: d.head, name: name, blocks: make(map[int64]*block), charged: objectCharge}
+	o.head, o.charged = d.head, objectCharge
 	for u, there := range is {
 		if there {
 			o.adoptUnit(int64(u))
 		}
 	}
 	if len(o.blocks) == 0 {
-		return nil, errDamaged
+		return errDamaged
 	}
-	return o, o.trim(d, is)
+	return o.trim(d, is)
 }
 
 func (o *object) adoptUnit(u int64) {
@@ -117,16 +144,23 @@ func (o *object) trim(d *disk, is []bool) error {
 	return nil
 }
 
-// admit counts what was adopted as the newest.
-func (c *Cache) admit(o *object) {
+// admit counts what was adopted.
+func (c *Cache) admit(o *object, wanted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.objects[o.name] = o
 	c.used += o.charged
-	for _, i := range sortedKeys(o.blocks) {
+	order := sortedKeys(o.blocks)
+	if !wanted {
+		slices.Reverse(order)
+	}
+	for _, i := range order {
 		b := o.blocks[i]
 		c.used += b.charge
-		b.idle = c.idle.PushBack(b)
+		if wanted {
+			b.idle = c.idle.PushBack(b)
+		} else {
+			b.idle = c.idle.PushFront(b)
+		}
 	}
 }
 

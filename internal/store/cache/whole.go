@@ -90,15 +90,7 @@ func (f *File) Ready() (*os.File, error) {
 		f.c.checkLater(f.o, f.src)
 		return nil, ErrIncomplete
 	}
-	file, err := os.Open(filepath.Join(f.c.dir, f.o.name))
-	if err != nil {
-		return nil, ErrIncomplete
-	}
-	if err := f.c.isGood(f.o, file); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
+	return f.c.openGood(f.o)
 }
 
 // isGood locks a file, which is then not changed, and reports whether it is the one
@@ -141,13 +133,28 @@ func (c *Cache) openWhole(ctx context.Context, o *object, src store.Object) (*os
 	if err := c.check(ctx, o, src); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(c.dir, o.name))
+	return c.openGood(o)
+}
+
+// openGood opens the file of an object for reading, if it is the one that was found right.
+func (c *Cache) openGood(o *object) (*os.File, error) {
+	var f *os.File
+	_, err := c.apart(c.ctx, func() (err error) {
+		if f, err = os.Open(filepath.Join(c.dir, o.name)); err != nil {
+			return err
+		}
+		if err = c.isGood(o, f); err != nil {
+			f.Close()
+			f = nil
+		}
+		return err
+	}, func() {
+		if f != nil {
+			f.Close()
+		}
+	})
 	if err != nil {
 		return nil, ErrIncomplete
-	}
-	if err := c.isGood(o, f); err != nil {
-		f.Close()
-		return nil, err
 	}
 	return f, nil
 }
@@ -155,11 +162,13 @@ func (c *Cache) openWhole(ctx context.Context, o *object, src store.Object) (*os
 // check reads all of an object, whose blocks are held, unless that was done since it
 // last changed. It is an error with EIO if the digest is another.
 func (c *Cache) check(ctx context.Context, o *object, src store.Object) error {
+	end := c.watched()
 	d, err := o.files()
-	if err != nil {
-		return ErrIncomplete
+	var now stamp
+	if err == nil {
+		now, err = stampOf(d.data)
 	}
-	now, err := stampOf(d.data)
+	end()
 	if err != nil || now.size != o.size {
 		return ErrIncomplete
 	}
@@ -192,7 +201,9 @@ func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) er
 			return err
 		}
 		p := (*b)[:min(piece, o.size-off)]
-		if k := d.read(p, off); k < len(p) {
+		end := c.watched()
+		k := d.read(readWait, p, off)
+		if end(); k < len(p) {
 			u := (off + int64(k)) / unit
 			per := int64(c.unitsPer)
 			c.mu.Lock()
@@ -213,7 +224,7 @@ func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) er
 func (c *Cache) spoilt(o *object, d *disk, err error) error {
 	c.log.Warn("cache: content with a wrong digest", "key", o.key, "cause", err)
 	o.forget()
-	if err := d.clear(0, int((o.size+unit-1)/unit)); err != nil {
+	if err := c.on(func() error { return d.clear(0, int((o.size+unit-1)/unit)) }); err != nil {
 		c.failed(err)
 	}
 	c.mu.Lock()
