@@ -38,6 +38,10 @@ func (f *File) reader() *store.Reader {
 	return f.direct
 }
 
+// share is how much may be fetched of one file before it is asked for: that must not drive
+// out what others have fetched. The mutex is held.
+func (c *Cache) share() int64 { return c.limit / 4 / int64(max(c.open, 1)) }
+
 // readAhead begins to fetch what is likely to be read next.
 func (f *File) readAhead(ctx context.Context, off, n int64) {
 	if f.o == nil || f.size <= wholeBelow {
@@ -45,8 +49,7 @@ func (f *File) readAhead(ctx context.Context, off, n int64) {
 	}
 	c := f.c
 	c.mu.Lock()
-	// What is fetched ahead must not drive out what others fetched ahead.
-	most := c.limit / 4 / int64(max(c.open, 1))
+	most := c.share()
 	c.mu.Unlock()
 	from, to := f.ahead.next(off, n, most)
 	to = min(to, f.size)

@@ -2,14 +2,11 @@ package cache
 
 import "context"
 
-// Of fetching the rest. A file of which half was read, by whomever, is likely to be
-// read on, and is passed through once all of it is there. Who reads goes first: the rest
-// is fetched by one request at a time, of few files at a time, and not of a file that
-// would drive out most of what else is kept.
-const (
-	restShare = 2 // of the cache at most
-	restFiles = 4 // at a time
-)
+// restFiles is how many files there are at a time of which the rest is fetched. A file of
+// which half was read, by whomever, is likely to be read on, and is passed through once
+// all of it is there. Who reads goes first: the rest is fetched by one request at a time,
+// and not of a file that would drive out what others read.
+const restFiles = 4
 
 // noteRead marks what was read of a block, and begins to fetch the rest of its object
 // when that makes half of it.
@@ -24,7 +21,7 @@ func (c *Cache) noteRead(f *File, b *block, from, to int) {
 		}
 	}
 	units := (o.size + unit - 1) / unit
-	if 2*o.read < units || o.endRest != nil || o.rested || o.size <= wholeBelow || o.size > c.limit/restShare || c.rests >= restFiles || !c.keeping() {
+	if 2*o.read < units || o.endRest != nil || o.rested || o.size <= wholeBelow || o.size > c.share() || c.rests >= restFiles || !c.keeping() {
 		return
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
