@@ -100,6 +100,9 @@ func TestCatalogLarge(t *testing.T) {
 // testCatalogLarge counts requests: entries are what a listing of everything returns,
 // view is what it costs to learn of a new state of the store, and one to list an artifact.
 func testCatalogLarge(t *testing.T, b *bucket.Bucket, n, entries, view, one int, requests func() int) {
+	if large {
+		b.SetDeadline(10 * time.Minute) // of servers that sort all they have for each page
+	}
 	ctx, c := t.Context(), manifest.NewCatalog(b, &manifest.CatalogOptions{TTL: time.Hour})
 	pages := func(n int) int { return (n + 999) / 1000 }
 	step := func(what string, most int, do func()) {

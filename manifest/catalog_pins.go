@@ -8,6 +8,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
@@ -17,10 +21,21 @@ import (
 // none, so that one of any number of makers wins. A bucket has no users: a snapshot is
 // given to callers of its user, and to root, and all others are refused here. A store
 // of commits, of which there are few an hour, is no place for pins.
-type CatalogPins struct{ c *Catalog }
+//
+// When a snapshot was used last is the time of an object .used beside its pins: theirs
+// is when they were made.
+type CatalogPins struct {
+	c    *Catalog
+	used *lru.Cache[string, time.Time] // by id, when a snapshot was last known to be in use
+	last atomic.Int64                  // when old ones were looked for, Unix seconds
+}
 
 // Pins returns the snapshots kept in the store.
-func (c *Catalog) Pins() *CatalogPins { return &CatalogPins{c} }
+func (c *Catalog) Pins() *CatalogPins {
+	p := &CatalogPins{c: c}
+	p.used, _ = lru.New[string, time.Time](4096)
+	return p
+}
 
 func (p *CatalogPins) String() string { return p.c.String() + "/" + ownDir + "/snapshots" }
 
@@ -44,11 +59,7 @@ func (p *CatalogPins) key(id, file string) string { return ownDir + "/snapshots/
 // read returns a pin and the tag of its object.
 func (p *CatalogPins) read(ctx context.Context, id, file string) (*Pin, string, error) {
 	key := p.key(id, file)
-	o, err := p.c.b.Stat(ctx, key)
-	if err != nil {
-		return nil, "", p.c.judge(err)
-	}
-	text, tag, err := p.c.b.Read(ctx, key, maxPin)
+	text, tag, made, err := p.c.b.ReadDated(ctx, key, maxPin)
 	if err != nil {
 		return nil, "", p.c.judge(err)
 	}
@@ -56,7 +67,7 @@ func (p *CatalogPins) read(ctx context.Context, id, file string) (*Pin, string, 
 	if !ok {
 		return nil, "", &badPin{p.c.String() + "/" + key, "it does not name a version, as v2"}
 	}
-	return &Pin{ID: id, Name: name, Alias: alias, Target: to, Since: o.ModTime, Used: o.ModTime, Where: p.c.String() + "/" + key}, tag, nil
+	return &Pin{ID: id, Name: name, Alias: alias, Target: to, Since: made, Used: made, Where: p.c.String() + "/" + key}, tag, nil
 }
 
 // Pinned returns what a snapshot has for an alias: fs.ErrNotExist if nothing.
@@ -66,6 +77,9 @@ func (p *CatalogPins) Pinned(ctx context.Context, id, name, alias string) (*Pin,
 	}
 	file, _ := pinFile(name, alias)
 	pin, _, err := p.read(ctx, id, file)
+	if err == nil {
+		pin.Used = p.touch(ctx, id, pin.Used)
+	}
 	return pin, err
 }
 
@@ -79,6 +93,7 @@ func (p *CatalogPins) Pin(ctx context.Context, id, name, alias string, to Target
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	p.expire(ctx, id)
 	file, text := pinFile(name, alias)
 	err := p.c.b.Create(ctx, p.key(id, file), []byte(to.String()+text))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -128,12 +143,15 @@ func (p *CatalogPins) Unpin(ctx context.Context, id, name, alias string) error {
 		}
 		return p.c.judge(p.c.b.Remove(ctx, p.key(id, file)))
 	}
-	files, err := p.files(ctx, id)
+	files, used, err := p.files(ctx, id)
 	gone := false
 	for _, file := range files {
 		if n, _ := splitPin(file); err == nil && (name == "" || n == name) {
 			err, gone = p.c.judge(p.c.b.Remove(ctx, p.key(id, file))), true
 		}
+	}
+	if err == nil && name == "" && !used.IsZero() {
+		err = p.c.judge(p.c.b.Remove(ctx, p.key(id, usedFile)))
 	}
 	if err == nil && !gone {
 		err = fmt.Errorf("snapshot %s has no such pin in %s: %w", id, p, fs.ErrNotExist)
@@ -141,15 +159,19 @@ func (p *CatalogPins) Unpin(ctx context.Context, id, name, alias string) error {
 	return err
 }
 
-// files lists a snapshot's objects.
-func (p *CatalogPins) files(ctx context.Context, id string) (files []string, err error) {
+// files lists a snapshot's pins, and when it is written that it was in use.
+func (p *CatalogPins) files(ctx context.Context, id string) (files []string, used time.Time, err error) {
 	err = p.c.b.List(ctx, p.key(id, ""), "/", func(e bucket.Entry) error {
-		if !e.Dir {
-			files = append(files, path.Base(e.Key))
+		switch file := path.Base(e.Key); {
+		case e.Dir:
+		case file == usedFile:
+			used = e.ModTime
+		default:
+			files = append(files, file)
 		}
 		return nil
 	})
-	return files, p.c.judge(err)
+	return files, used, p.c.judge(err)
 }
 
 // Pins returns what a snapshot holds, sorted: fs.ErrNotExist if there is none.
@@ -157,7 +179,7 @@ func (p *CatalogPins) Pins(ctx context.Context, id string) ([]*Pin, error) {
 	if err := p.mine(ctx, id); err != nil {
 		return nil, err
 	}
-	files, err := p.files(ctx, id)
+	files, used, err := p.files(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +192,9 @@ func (p *CatalogPins) Pins(ctx context.Context, id string) ([]*Pin, error) {
 		var bad *badPin
 		switch {
 		case err == nil:
+			if used.After(pin.Used) {
+				pin.Used = used
+			}
 			pins = append(pins, pin)
 		case errors.As(err, &bad):
 			p.c.log.Warn("not a pin", "err", err)

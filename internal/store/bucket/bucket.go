@@ -162,6 +162,13 @@ func (b *Bucket) Ping(ctx context.Context) error {
 // Read returns an object of at most max bytes, and the tag of its content, which it
 // returns of longer ones too, with fs.ErrInvalid. The error is fs.ErrNotExist only if the bucket is there and the object is not.
 func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, string, error) {
+	data, tag, _, err := b.ReadDated(ctx, key, max)
+	return data, tag, err
+}
+
+// ReadDated is Read that says as well when the object was written.
+func (b *Bucket) ReadDated(ctx context.Context, key string, max int64) ([]byte, string, time.Time, error) {
+	var none time.Time
 	ctx, cancel := b.bounded(ctx)
 	defer cancel()
 	r, err := b.blob.NewReader(ctx, key, nil)
@@ -170,21 +177,21 @@ func (b *Bucket) Read(ctx context.Context, key string, max int64) ([]byte, strin
 		if errors.Is(err, fs.ErrNotExist) && b.uri.Scheme == "gs" { // which says the same where there is no bucket
 			err = cmp.Or(b.Ping(ctx), err)
 		}
-		return nil, "", err
+		return nil, "", none, err
 	}
 	defer r.Close()
 	tag := b.rule.tag(r)
 	if r.Size() > max {
-		return nil, tag, fmt.Errorf("%s/%s has %d bytes, more than the %d that are read: %w", b, key, r.Size(), max, fs.ErrInvalid)
+		return nil, tag, none, fmt.Errorf("%s/%s has %d bytes, more than the %d that are read: %w", b, key, r.Size(), max, fs.ErrInvalid)
 	}
 	data, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err == nil && int64(len(data)) != r.Size() {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, "", b.failed(ctx, "read", key, err, false)
+		return nil, "", none, b.failed(ctx, "read", key, err, false)
 	}
-	return data, tag, nil
+	return data, tag, r.ModTime(), nil
 }
 
 // Create writes an object that is not there: fs.ErrExist if it is, and then it is
