@@ -60,6 +60,9 @@ func Open(uri URI, o *Options) (*Repo, error) {
 // URI returns where the repository is.
 func (r *Repo) URI() URI { return r.uri }
 
+// Offline reports whether all answers come from the local cache.
+func (r *Repo) Offline() bool { return r.c.o.Offline }
+
 // At returns the repository as it was at a commit. It can only be read, and what is
 // asked of it has always the same answer.
 func (r *Repo) At(h Head) *Repo {
