@@ -143,16 +143,30 @@ func (v *supervisor) save() error {
 }
 
 // wait returns when the daemon has ended; stopped, if we were asked to end it.
-// A daemon that does not go when asked, since its storage hangs, is killed.
+// A daemon that does not go when asked, since its storage hangs, is killed; one that
+// then does not end is left to itself.
 func (v *supervisor) wait(d *served) (err error, stopped bool) {
 	defer d.line.Close()
 	done := make(chan error, 1)
 	go func() { done <- d.wait() }()
 	var kill <-chan time.Time
+	look := time.NewTicker(lookDying)
+	defer look.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err, stopped
+		case <-look.C:
+			if !dying(d.process.Pid) {
+				continue
+			}
+			select {
+			case err := <-done:
+				return err, stopped
+			case <-time.After(dies):
+			}
+			v.stuck()
+			return errStuck, stopped
 		case <-v.hup:
 			_ = d.process.Signal(syscall.SIGHUP)
 		case <-v.stop:

@@ -324,3 +324,50 @@ func TestHangBound(t *testing.T) {
 	})
 	h.umount()
 }
+
+// A daemon that is killed while it waits for a file system that has taken a request and does not answer cannot end. The mount is back all the same,
+// and who waited for the daemon is told.
+func TestKillWhileHeld(t *testing.T) {
+	h := newHanging(t, siteOptions{Alone: true}, 1, time.Minute)
+	letGo := h.slow.hold(t, h.site)
+	outcomes := h.touch(1)
+	daemon, abort := h.daemon(), h.connection(h.Mnt)+"/abort"
+	t.Cleanup(func() { os.WriteFile(abort, []byte("1"), 0) }) // so that nobody waits for ever if it is not back
+	eventually(t, 10*time.Second, "the daemon waits for what is held", h.slow.askedFor)
+	must(t, syscall.Kill(daemon, syscall.SIGKILL))
+	began, back := time.Now(), make(chan bool)
+	go func() {
+		defer close(back)
+		_ = until(t.Context().Done(), func() error {
+			if _, err := os.ReadFile(h.path(".artifactfs", "status")); err == nil {
+				return errors.New("it is back")
+			}
+			time.Sleep(5 * time.Millisecond)
+			return nil
+		})
+	}()
+	select {
+	case <-back:
+		t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
+	case <-time.After(10 * time.Second):
+		t.Fatal("the mount is not back while a thread of the daemon cannot end")
+	}
+	select {
+	case o := <-outcomes:
+		if o.err == nil {
+			t.Error("a call that waited for a dead daemon succeeded")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a call waits for a dead daemon")
+	}
+	if st := h.serving(); st.State != "serving" || st.PID == daemon {
+		t.Errorf("status says %q, pid %d; %d was killed", st.State, st.PID, daemon)
+	}
+	h.checkPrompt("after kill -9")
+	if !mounted(h.path("bound/v1")) {
+		t.Error("what was bound is not")
+	}
+	letGo()
+	h.umount()
+	h.nothingLeft("self")
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,11 +28,15 @@ func serveLoopback(what string) int {
 	root, err := fusefs.NewLoopbackRoot(from)
 	if err == nil {
 		var none time.Duration
-		var srv *fuse.Server
-		srv, err = fusefs.Mount(at, root, &fusefs.Options{
+		o := &fusefs.Options{
 			EntryTimeout: &none, AttrTimeout: &none,
 			MountOptions: fuse.MountOptions{AllowOther: true, DirectMountStrict: true, FsName: "loopback", Name: "loopback"},
-		})
+		}
+		var srv *fuse.Server
+		if srv, err = fuse.NewServer(&holding{fusefs.NewNodeFS(root, o), from + ".hold"}, at, &o.MountOptions); err == nil {
+			go srv.Serve()
+			err = srv.WaitMount()
+		}
 		if err == nil {
 			fmt.Println("ready")
 			srv.Wait()
@@ -40,6 +45,31 @@ func serveLoopback(what string) int {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return 1
+}
+
+// holding answers no lookup and no open while a file is there.
+type holding struct {
+	fuse.RawFileSystem
+	while string
+}
+
+func (h *holding) wait() {
+	for {
+		if _, err := os.Stat(h.while); err != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (h *holding) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	h.wait()
+	return h.RawFileSystem.Lookup(cancel, header, name, out)
+}
+
+func (h *holding) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	h.wait()
+	return h.RawFileSystem.Open(cancel, in, out)
 }
 
 // A loopback is a file server that can hang: a FUSE process of its own, mounted in a site's data_roots.
@@ -102,6 +132,15 @@ func (l *loopback) hang() {
 		l.recover()
 		return fmt.Errorf("%d requests wait", n)
 	})
+}
+
+// hold has it take lookups and opens, and answer none before it is let go.
+func (l *loopback) hold(t *testing.T, s *site) (letGo func()) {
+	file := s.Base + "/" + filepath.Base(l.at) + ".real.hold"
+	writeFile(t, file, "")
+	letGo = func() { os.Remove(file) }
+	t.Cleanup(letGo)
+	return letGo
 }
 
 // waits counts the requests that are not answered.
