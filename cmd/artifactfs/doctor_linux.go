@@ -38,7 +38,7 @@ func (a *app) doctorCmd() *cobra.Command {
 		Short: "Find out what keeps mounts from working, or from working well",
 		Long: `Look at everything a mount depends on: the kernel and what it can do, /dev/fuse and
 fusermount3, the configuration and the profiles in env.toml, the store, the clock, the data
-roots, the propagation of mounts into containers, and the mounts that are there (at DIR, if it is
+roots, state_root, the propagation of mounts into containers, and the mounts that are there (at DIR, if it is
 given: that mount, or whether one can be made). Each finding says what it means and what to do. It changes nothing, needs no root, and waits for nothing
 that hangs. It exits with 1 if something fails.`,
 		Args:              args(0, 1, "at most one mount point"),
@@ -149,6 +149,8 @@ func examineCmd() *cobra.Command {
 				d.store(path)
 			case "data_root":
 				d.root(c.Context(), path)
+			case "state_root":
+				d.state(path)
 			default:
 				return usagef("examine %s: no such kind", kind)
 			}

@@ -228,6 +228,23 @@ func (d *doctor) roots(context.Context) {
 	for _, r := range d.cfg.DataRoots {
 		d.remote("data root "+r, "data_root", r)
 	}
+	if d.cfg.StateRoot != "" {
+		d.remote("state_root", "state_root", d.cfg.StateRoot)
+	}
+}
+
+// state runs in a child: it looks whether state_root can take the pins of jobs.
+func (d *doctor) state(path string) {
+	const check, means = "state_root", "pins of jobs that the store refuses stay on this node, and another may read another latest"
+	fi, err := os.Stat(path)
+	switch {
+	case err != nil:
+		d.add(check, fail, err.Error(), means, "mkdir -p "+path)
+	case !fi.IsDir():
+		d.add(check, fail, path+" is no directory", means, "correct artifactfs.state_root")
+	default:
+		d.add(check, fine, path, "", "")
+	}
 }
 
 // root runs in a child: it looks whether a data root is there, and whom its

@@ -65,6 +65,7 @@ type jobStatus struct {
 	Source  string      `json:"source"` // a variable, or cgroup
 	Pins    []pinStatus `json:"pins"`
 	Refused string      `json:"refused,omitempty"` // why pins are on this node only, or in state_root
+	Kept    string      `json:"kept,omitempty"`    // where else than in the store they are, for all nodes
 }
 
 // pinStatus is one pin, and why it is not the newest.
@@ -95,14 +96,17 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 	for _, p := range s.Pins {
 		doc.Job.Pins = append(doc.Job.Pins, newPinStatus(p))
 	}
-	if s.Refused != "" {
+	here := slices.ContainsFunc(s.Pins, func(p resolver.PinnedAlias) bool { return !strings.HasPrefix(p.Where, "/") })
+	if s.Refused != "" && !here && c.cfg.StateRoot != "" {
+		doc.Job.Kept = "state_root, " + c.cfg.StateRoot
+	} else if s.Refused != "" {
 		doc.Warnings = append(doc.Warnings, "pins of this job are not kept in the store, and another node may have others: "+s.Refused)
 	}
 }
 
 func newPinStatus(p resolver.PinnedAlias) pinStatus {
 	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Newest: orNil(p.Newest), Where: p.Where}
-	if strings.HasPrefix(p.Where, "/") {
+	if strings.HasPrefix(p.Where, "/") || p.Where == onThisNode {
 		s.Unpin = fmt.Sprintf("artifactfs snapshot rm %s %s", p.ID, quoteArg(p.Name+"@"+p.Alias))
 	}
 	return s
@@ -118,10 +122,14 @@ func (p pinStatus) words() string {
 	default:
 		s += "; newest is " + vN(*p.Newest)
 	}
-	if p.Unpin != "" {
+	if strings.HasPrefix(p.Where, "/") {
 		return s + "; to unpin: " + p.Unpin
 	}
-	return s + "; on this node only, until the mount ends"
+	s += "; on this node only, until the mount ends"
+	if p.Unpin != "" {
+		s += ", or who mounted runs " + p.Unpin
+	}
+	return s
 }
 
 // quoteArg spells an argument for a shell.

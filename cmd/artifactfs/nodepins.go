@@ -37,7 +37,7 @@ var (
 )
 
 const (
-	// onThisNode is where such a pin says that it lies: no command can take it away.
+	// onThisNode is where such a pin says that it lies: who mounted can take it away.
 	onThisNode = "this node"
 	// maxNodePins bounds what one user has there: the run directory is the
 	// machine's memory, and a job is whatever his environment says.
@@ -55,6 +55,17 @@ func openNodePins(dir, root string, job func(context.Context) (string, bool), lo
 		}
 	}
 	return p
+}
+
+// nodePinsOf are those of this node's mounts of a store, for who mounted and for
+// root: nobody else may enter where they lie.
+func nodePinsOf(root string) (places []pinPlace) {
+	for _, s := range states() {
+		if _, err := os.ReadDir(s.pinsDir()); err == nil && s.Config.Root == root {
+			places = append(places, manifest.OpenPins(s.pinsDir(), root, store.NewLocal(nil), quiet()))
+		}
+	}
+	return places
 }
 
 func userOf(id string) string {

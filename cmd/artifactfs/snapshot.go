@@ -187,6 +187,9 @@ func (a *app) openPinned(args []string) (*core, []string, error) {
 	if err == nil && k.src == nil {
 		err = fmt.Errorf("artifact tracking is switched off (%s)", k.cfg.Disabled)
 	}
+	if err == nil {
+		k.pins = append(k.pins, nodePinsOf(k.cfg.Root)...)
+	}
 	return k, plain, err
 }
 

@@ -184,6 +184,9 @@ func (a *app) printStatus(d *statusDoc) {
 	job := section{Title: "job"}
 	if d.Job != nil {
 		job.Fields = append(job.Fields, field{"id", d.Job.ID + " (from " + d.Job.Source + ")"})
+		if d.Job.Kept != "" {
+			job.Fields = append(job.Fields, field{"pins", "in " + d.Job.Kept + "; the store does not take them: " + d.Job.Refused})
+		}
 		for _, p := range d.Job.Pins {
 			job.Fields = append(job.Fields, field{p.Name + " " + p.Alias, p.words()})
 		}

@@ -65,7 +65,25 @@ func TestPinsOnThisNode(t *testing.T) {
 	if got := as(alice, "one", "readlink MNT/.snapshot/"+id+"/m/latest"); !strings.HasSuffix(got, "v1") {
 		t.Errorf("the job's snapshot shows %s", got)
 	}
+	if got := s.artifactfs("snapshot", "ls"); !strings.Contains(got, id) {
+		t.Errorf("root, who mounted, sees the snapshots %s", got)
+	}
+	s.artifactfs("snapshot", "rm", fmt.Sprintf("%d.-.job-two", alice))
+	eventually(t, comeback, "what was unpinned is the newest", func() error {
+		s.artifactfs("log", "m", data)
+		if got := latest(alice, "two"); got == "v2" {
+			return fmt.Errorf("it is %s", got)
+		}
+		return nil
+	})
+	check("another job's pin was taken away")
 	as(bob, "one", "! ls MNT/.snapshot/"+id+"; ! ls MNT/.snapshot | grep ^"+fmt.Sprint(alice)+"; ! ls "+s.Run+"/*.pins")
+	must(t, os.Mkdir(s.Base+"/state", 0o755))
+	s.artifactfs("mount", "--replace", s.Mnt, "artifactfs.state_root="+s.Base+"/state", "--log-file", s.Base+"/daemon.log")
+	latest(alice, "three")
+	if got := as(alice, "three", binary+" status --json MNT"); !strings.Contains(got, `"kept": "state_root, `) || strings.Contains(got, "another node may have others") {
+		t.Errorf("with state_root, the status is %s", got)
+	}
 	stays := s.stays(host, "one")
 	s.artifactfs("umount", "--lazy", s.Mnt)
 	if got := stays(); strings.Trim(got, "v1\n") != "" || got == "" {
@@ -73,7 +91,7 @@ func TestPinsOnThisNode(t *testing.T) {
 	}
 	s.nothingLeft("self")
 	s.mount()
-	if got := latest(alice, "one"); got != "v2" {
+	if got := latest(alice, "one"); got == "v1" {
 		t.Errorf("in the next mount latest is %s: a pin of the last one", got)
 	}
 	s.umount()
