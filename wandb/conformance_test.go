@@ -74,7 +74,10 @@ func TestConformancePaths(t *testing.T) {
 		{number: "another host", refs: []wandbtest.Ref{{Name: "a", URI: "file://host/l/a"}}},
 		{number: "the root", refs: refs("", "a"), path: "/"},
 		{number: "not a string", meta: meta{"absolute_path": 7}, refs: refs("/d", "a")},
-		{number: "a URI", meta: meta{"absolute_path": "s3://b/iter_0000001"}, path: "s3://b/iter_0000001"},
+		{number: "a URI", meta: meta{"absolute_path": "s3://b/save"}, path: "s3://b/save"},
+		{number: "a URI of an iteration", meta: meta{"absolute_path": "s3://b/save/iter_0000001/"}, path: "s3://b/save", it: manifest.Number("1")},
+		{number: "a bucket", meta: meta{"absolute_path": "s3://iter_0000001"}, path: "s3://iter_0000001"},
+		{number: "relative", meta: meta{"absolute_path": "save/iter_0000001"}, path: "save/iter_0000001"},
 		{number: "stored beside", refs: output("/l/d", "a"), path: "/l/d"},
 	} {
 		t.Run(c.number, func(t *testing.T) {

@@ -26,13 +26,30 @@ func (s *Source) effectivePath(ctx context.Context, meta manifest.Object, refs *
 	if v, said := meta.Get("absolute_path"); said {
 		p, _ := v.(string)
 		e := effective{path: p}
-		if m := iterDir.FindStringSubmatch(path.Base(p)); m != nil && strings.HasPrefix(p, "/") {
-			e.path, e.iteration = path.Dir(path.Clean(p)), manifest.Number(decimal(m[1]))
+		if m := iterDir.FindStringSubmatch(path.Base(p)); m != nil {
+			if dir := above(p); dir != "" {
+				e.path, e.iteration = dir, manifest.Number(decimal(m[1]))
+			}
 		}
 		e.path = s.mapped(ctx, e.path)
 		return e
 	}
 	return effective{path: s.mapped(ctx, refs.common())}
+}
+
+// above is the directory that an absolute path, or a URI, lies in; "" of what is neither,
+// or the host of a URI.
+func above(p string) string {
+	if strings.HasPrefix(p, "/") {
+		return path.Dir(path.Clean(p))
+	}
+	if scheme, rest, ok := strings.Cut(p, "://"); ok && manifest.IsURI(p) {
+		rest = strings.TrimRight(rest, "/")
+		if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+			return scheme + "://" + rest[:i]
+		}
+	}
+	return ""
 }
 
 // decimal removes leading zeros: JSON's numbers have none.

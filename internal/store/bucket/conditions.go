@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -160,7 +161,7 @@ var azureConditions = conditions{
 		if !o.As(&item) || item.Properties == nil || item.Properties.ETag == nil {
 			return ""
 		}
-		return string(*item.Properties.ETag)
+		return quoted(string(*item.Properties.ETag))
 	},
 	tag: func(r *blob.Reader) string {
 		var out azure.DownloadStreamResponse
@@ -196,6 +197,14 @@ var azureConditions = conditions{
 			return nil
 		}
 	},
+}
+
+// quoted is an ETag as headers have it: Azure's listings leave its quotes out.
+func quoted(tag string) string {
+	if tag == "" || strings.HasSuffix(tag, `"`) {
+		return tag
+	}
+	return `"` + tag + `"`
 }
 
 func azureMatch(tag string) *azure.AccessConditions {

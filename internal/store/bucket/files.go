@@ -145,7 +145,11 @@ func (f *Files) dir(ctx context.Context, name string) (*filesDir, error) {
 		d, _ := got.Val.(*filesDir)
 		return d, got.Err
 	case <-ctx.Done():
-		return nil, f.b.failed(ctx, "list", f.base+name, ctx.Err(), true)
+		err := f.b.failed(ctx, "list", f.base+name, ctx.Err(), true)
+		if old, ok := f.dirs.Peek(name); ok {
+			return &filesDir{list: old.list, err: err}, nil
+		}
+		return nil, err
 	}
 }
 

@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -117,9 +118,20 @@ func TestFilesWhileAway(t *testing.T) {
 			t.Errorf("%s, of which nothing is known: %v", name, err)
 		}
 	}
+	proxy.Break(func(*http.Request) buckettest.Fault { return buckettest.Fault{Stall: true} })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if e, err := f.Stat(ctx, "d/a"); err != nil || e.Object.Key() != was.Object.Key() {
+		t.Errorf("what was known, to who does not wait: %+v, %v", e, err)
+	}
 	proxy.Break(func(*http.Request) buckettest.Fault { return buckettest.Fault{Status: http.StatusForbidden} })
-	if _, err := f.Stat(t.Context(), "d/a"); !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("refused by the store: %v, want ErrPermission", err)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the listing that stalls is waited for
+		_, err := f.Stat(t.Context(), "d/a")
+		if errors.Is(err, fs.ErrPermission) {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("refused by the store: %v, want ErrPermission", err)
+		}
 	}
 	mend()
 	b.SetDeadline(0)

@@ -79,8 +79,11 @@ func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 }
 
 // checkRange is an error where an answer has other bytes than it was asked for: of a
-// server, or something before it, that does not know ranges.
+// server, or something before it, that heeds no condition or does not know ranges.
 func (o *Object) checkRange(r *blob.Reader, off, n int64) error {
+	if tag := o.b.rule.tag(r); tag != "" && o.tag != "" && tag != o.tag {
+		return fmt.Errorf("%s/%s was changed since it was opened: %w", o.b, o.key, syscall.EIO)
+	}
 	if o.b.rule.from == nil || n == 0 || n == o.Size {
 		return nil
 	}

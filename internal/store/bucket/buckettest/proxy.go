@@ -1,11 +1,13 @@
 package buckettest
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +22,8 @@ type Fault struct {
 	Body   string // what goes with Status
 	After  bool   // with Reset or Status: the server is asked first, its answer is lost
 	Cut    int64  // so many bytes of the body arrive, then the connection is cut; 0: all
+	Hang   int64  // so many bytes of the body arrive, then nothing more until the client leaves; 0: all
+	Short  int64  // the answer has so many bytes only, and says so; 0: all
 
 	// Answer changes the status and the headers of what the server answers. May be nil.
 	Answer func(status int, h http.Header) int
@@ -80,10 +84,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case f.Stall:
-		select {
-		case <-r.Context().Done():
-		case <-p.end:
-		}
+		p.wait(r)
 		reset(w)
 	case f.Reset:
 		reset(w)
@@ -97,8 +98,20 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.next.ServeHTTP(&changed{w, f.Answer}, r)
 	case f.Cut > 0:
 		p.next.ServeHTTP(&cutter{ResponseWriter: w, left: f.Cut}, r)
+	case f.Hang > 0:
+		p.next.ServeHTTP(&cutter{w, f.Hang, func() { p.wait(r) }}, r)
+	case f.Short > 0:
+		p.next.ServeHTTP(&shortener{w, f.Short}, r)
 	case !f.After:
 		p.next.ServeHTTP(w, r)
+	}
+}
+
+// wait returns when the client leaves, or the test ends.
+func (p *Proxy) wait(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-p.end:
 	}
 }
 
@@ -129,7 +142,8 @@ func (c *changed) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
 // cutter lets so many bytes of a body through.
 type cutter struct {
 	http.ResponseWriter
-	left int64
+	left   int64
+	before func() // the connection is cut; may be nil
 }
 
 func (c *cutter) Write(p []byte) (int, error) {
@@ -139,7 +153,41 @@ func (c *cutter) Write(p []byte) (int, error) {
 	}
 	_, _ = c.ResponseWriter.Write(p[:c.left])
 	c.ResponseWriter.(http.Flusher).Flush()
+	if c.before != nil {
+		c.before()
+	}
 	panic(http.ErrAbortHandler) // which is how a handler cuts the connection
 }
 
 func (c *cutter) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
+
+// shortener lets so many bytes of a body through, as if that were all of the answer.
+type shortener struct {
+	http.ResponseWriter
+	left int64
+}
+
+func (s *shortener) WriteHeader(status int) {
+	h := s.Header()
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n > s.left {
+		h.Set("Content-Length", strconv.FormatInt(s.left, 10))
+		var from, to, all int64
+		if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &all); err == nil {
+			h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, from+s.left-1, all))
+		}
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *shortener) Write(p []byte) (int, error) {
+	n := min(int64(len(p)), s.left)
+	s.left -= n
+	if n > 0 {
+		if k, err := s.ResponseWriter.Write(p[:n]); err != nil {
+			return k, err
+		}
+	}
+	return len(p), nil
+}
+
+func (s *shortener) Flush() { s.ResponseWriter.(http.Flusher).Flush() }
