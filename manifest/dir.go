@@ -139,6 +139,7 @@ const kept = 16
 // Trim gives back the memory of all but the last answers, which it may have to give
 // again: a store may be gone when somebody comes back to it.
 func (d *Dir) Trim() {
+	d.forgetUnlisted()
 	for d.artifacts.Len() > maxArtifacts/kept {
 		d.artifacts.RemoveOldest()
 	}

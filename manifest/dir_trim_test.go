@@ -28,7 +28,13 @@ func TestTrim(t *testing.T) {
 	if _, err := d.Names(bg, ""); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Versions(bg, "absent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
 	d.Trim()
+	if d.artifacts.Contains("absent") || !d.artifacts.Contains(fmt.Sprint("n", names-1)) {
+		t.Error("a name that was never listed is remembered, or one that was is not")
+	}
 	if a, r := d.artifacts.Len(), d.records.Len(); a > maxArtifacts/kept || r > maxRecords/kept || d.records.bytes.Load() > maxRecordBytes/kept {
 		t.Errorf("%d artifacts and %d records are left", a, r)
 	}

@@ -35,6 +35,19 @@ func (d *Dir) artifact(name string) *artifact {
 	return a
 }
 
+// forgetUnlisted drops the names of which nothing was ever listed. They are small, but
+// of many thousands that came and went the last lie scattered over memory that is
+// otherwise free, and keep it.
+func (d *Dir) forgetUnlisted() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range d.artifacts.Keys() {
+		if a, ok := d.artifacts.Peek(name); ok && a.last == nil {
+			d.artifacts.Remove(name)
+		}
+	}
+}
+
 // changed makes the next listing of name read the store.
 func (d *Dir) changed(name string) {
 	a := d.artifact(name)
