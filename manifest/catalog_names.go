@@ -24,7 +24,7 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 	if names, ok := c.youngNames(prefix); ok {
 		return names.list(), nil
 	}
-	l, known := c.names.Get(prefix)
+	last, known := c.lastNames(prefix)
 	err := c.missing()
 	c.mu.Lock()
 	gen := c.namesAt.UnixNano()
@@ -45,9 +45,26 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 	}
 	var gone *unreachable
 	if errors.As(err, &gone) && known {
-		return l.names.list(), nil
+		return last.list(), nil
 	}
 	return nil, err
+}
+
+// lastNames returns the names below prefix that were seen last, however long ago, by
+// themselves or with the versions of an artifact: the later of the two.
+func (c *Catalog) lastNames(prefix string) (packed, bool) {
+	l, ok := c.names.Get(prefix)
+	if a, found := c.arts.Peek(prefix); found {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if a.last != nil && (!ok || a.last.at.After(l.at)) {
+			return a.last.below, true
+		}
+	}
+	if !ok {
+		return "", false
+	}
+	return l.names, true
 }
 
 // youngNames returns the names below prefix that were listed at most a TTL ago, by

@@ -29,7 +29,7 @@ var answers = map[string]map[string]struct {
 	words string
 }{
 	"s3": {
-		"clock":   {dated(buckettest.S3Error(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")), ErrClock, "this machine's clock"},
+		"clock":   {buckettest.S3Error(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.").Dated(), ErrClock, "this machine's clock"},
 		"key":     {buckettest.S3Error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."), fs.ErrPermission, "refuses these credentials (InvalidAccessKeyId)"},
 		"secret":  {buckettest.S3Error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match."), fs.ErrPermission, "refuses these credentials (SignatureDoesNotMatch)"},
 		"expired": {buckettest.S3Error(400, "ExpiredToken", "The provided token has expired."), fs.ErrPermission, "refuses these credentials (ExpiredToken)"},
@@ -47,18 +47,12 @@ var answers = map[string]map[string]struct {
 		"away":   {buckettest.Fault{Reset: true}, syscall.EIO, "does not answer"},
 	},
 	"azblob": {
-		"clock":  {dated(buckettest.AzureError(403, "AuthenticationFailed", "Server failed to authenticate the request.", "The Date header in the request is incorrect.")), ErrClock, "this machine's clock"},
+		"clock":  {buckettest.AzureError(403, "AuthenticationFailed", "Server failed to authenticate the request.", "The Date header in the request is incorrect.").Dated(), ErrClock, "this machine's clock"},
 		"key":    {buckettest.AzureError(403, "AuthenticationFailed", "Server failed to authenticate the request.", "The MAC signature found in the HTTP request is not the same."), fs.ErrPermission, "refuses these credentials (AuthenticationFailed)"},
 		"bucket": {buckettest.AzureError(404, "ContainerNotFound", "The specified container does not exist.", ""), syscall.EIO, "no bucket test"},
 		"slow":   {buckettest.AzureError(503, "ServerBusy", "The server is busy.", ""), syscall.EIO, "asks for fewer requests (ServerBusy)"},
 		"away":   {buckettest.Fault{Reset: true}, syscall.EIO, "does not answer"},
 	},
-}
-
-// dated is an answer of a store whose clock is an hour before this machine's.
-func dated(f buckettest.Fault) buckettest.Fault {
-	f.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
-	return f
 }
 
 // Each way in which a store fails has its words, whatever is asked of it, and none is absence.

@@ -3,6 +3,7 @@ package buckettest
 import (
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // The answers below are error documents as the vendors document them.
@@ -27,4 +28,19 @@ func AzureError(status int, code, message, detail string) Fault {
 	}
 	return Fault{Status: status, Header: http.Header{"Content-Type": {"application/xml"}, "X-Ms-Error-Code": {code}, "X-Ms-Request-Id": {"f6a1b2c3"}},
 		Body: fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?><Error><Code>%s</Code><Message>%s</Message>%s</Error>`, code, message, detail)}
+}
+
+// HubError answers as the Hugging Face Hub does. The code may be "".
+func HubError(status int, code, message string) Fault {
+	h := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "X-Error-Message": {message}}
+	if code != "" {
+		h.Set("X-Error-Code", code)
+	}
+	return Fault{Status: status, Header: h, Body: fmt.Sprintf(`{"error": %q}`, message)}
+}
+
+// Dated has an answer be of a store whose clock is an hour ahead of this machine's.
+func (f Fault) Dated() Fault {
+	f.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+	return f
 }
