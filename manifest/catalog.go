@@ -63,6 +63,7 @@ type Catalog struct {
 	held  held
 	moves uint64 // raised by our own changes: what was seen before is old
 
+	index   *bucketIndex
 	namesAt time.Time // since when names may be others, by our own changes
 }
 

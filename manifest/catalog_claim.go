@@ -42,7 +42,14 @@ func (c *Catalog) claim(ctx context.Context, name string, v int) error {
 			return err
 		}
 	}
-	if err := farAbove(v, top); err != nil {
+	x, err := c.legacy(ctx)
+	if err != nil {
+		return err
+	}
+	if _, old := x.version(name, v); old {
+		taken = true
+	}
+	if err := farAbove(v, max(top, x.highest(name))); err != nil {
 		return err
 	}
 	if taken {

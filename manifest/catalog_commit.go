@@ -55,7 +55,11 @@ func (c *Catalog) tryCommit(ctx context.Context, name string, dr *Draft) (v int,
 	if err != nil {
 		return 0, false, err
 	}
-	if top == math.MaxInt {
+	old, err := c.legacyTop(ctx, view.Bucket, view.ID(), name)
+	if err != nil {
+		return 0, false, err
+	}
+	if top = max(top, old); top == math.MaxInt {
 		return 0, false, fmt.Errorf("v%d leaves no higher number: %w", top, fs.ErrExist)
 	}
 	v = top + 1

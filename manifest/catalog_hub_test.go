@@ -147,13 +147,13 @@ func TestCatalogHubRequests(t *testing.T) {
 		do   func() error
 		most int
 	}{
-		{"log", log(c, "m"), 5},
+		{"log, and a look for the older index", log(c, "m"), 6},
 		{"log another", log(c, "n"), 5},
 		{"first listing", versions("m", 1), 11},
 		{"of another, at the same commit", versions("n", 1), 10},
 		{"names, at the same commit", names, 1},
 		{"within the TTL", versions("m", 1), 0},
-		{"another node logs", log(other, "n"), 5},
+		{"another node logs", log(other, "n"), 6},
 		{"", wait, 0},
 		{"what has not changed", versions("m", 1), 2},
 		{"what has", versions("n", 2), 11},

@@ -96,15 +96,15 @@ func (c *Catalog) Named(name string) bool {
 
 func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error) {
 	begun := time.Now()
-	at, b := begun, c.b
+	at, b, commit := begun, c.b, ""
 	if b.Commits() {
 		h, err := c.view(ctx)
 		if err != nil {
 			return nil, err
 		}
-		at, b = h.at, h.view.Bucket
+		at, b, commit = h.at, h.view.Bucket, h.view.ID()
 	}
-	names, any := []string(nil), false
+	names, any, tag := []string(nil), false, ""
 	below := prefix
 	if below != "" {
 		below += "/"
@@ -112,6 +112,9 @@ func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error
 	err := b.List(ctx, below, "/", func(e bucket.Entry) error {
 		any = true
 		n := path.Base(e.Key)
+		if e.Key == indexFile {
+			tag = e.Tag
+		}
 		if _, _, version := number(n); e.Dir && !version && CheckName(n) == nil && path.Dir(below+"x") == path.Dir(e.Key) {
 			names = append(names, n)
 		}
@@ -123,7 +126,15 @@ func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error
 		}
 		return nil, err
 	}
-	if !any && prefix != "" {
+	if prefix == "" {
+		c.seenIndex(at, commit, tag)
+	}
+	index, err := c.legacyIn(ctx, b, commit, at)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, index.below(prefix)...)
+	if !any && len(names) == 0 && prefix != "" {
 		return nil, c.noArtifact(prefix)
 	}
 	slices.Sort(names)

@@ -118,7 +118,11 @@ func (c *Catalog) claimNext(ctx context.Context, name string, at int, side func(
 	if err != nil {
 		return 0, err
 	}
-	for highest = max(highest, at); ; {
+	old, err := c.legacyTop(ctx, c.b, "", name)
+	if err != nil {
+		return 0, err
+	}
+	for highest = max(highest, at, old); ; {
 		if highest == math.MaxInt {
 			return 0, fmt.Errorf("v%d leaves no higher number: %w", highest, fs.ErrExist)
 		}

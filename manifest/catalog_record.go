@@ -50,10 +50,14 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 		return err
 	})
 	if err := c.judge(g.Wait()); err != nil {
-		if absent(err) {
+		if !absent(err) {
+			return nil, err
+		}
+		rec, err2 := c.loadLegacy(ctx, name, v)
+		if errors.Is(err2, fs.ErrNotExist) {
 			return nil, c.noVersion(name, v, err)
 		}
-		return nil, err
+		return rec, err2
 	}
 	rec, err := NewRecord(name, v, raw, meta, c.dir(name, v))
 	if err != nil {
@@ -68,13 +72,13 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 	return rec, nil
 }
 
-// complete reports whether v exists for readers.
+// complete reports whether v has a record of its own.
 func (c *Catalog) complete(ctx context.Context, name string, v int) (bool, error) {
-	_, err := c.Manifest(ctx, name, v)
+	rec, err := c.Manifest(ctx, name, v)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && !rec.Legacy, err
 }
 
 // dir is where a version lies, for its record.

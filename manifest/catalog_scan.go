@@ -29,7 +29,8 @@ type scanning struct {
 	ours     map[int]bool   // claimed by their sidecar
 	below    []string       // names that go on from this one
 	pointers []bucket.Entry // latest, and what may be aliases
-	mu       sync.Mutex     // guards what the parallel part fills in
+	index    *bucketIndex
+	mu       sync.Mutex // guards what the parallel part fills in
 }
 
 // scan reads an artifact: three listings, and of versions that are new their record,
@@ -54,10 +55,14 @@ func (sc *scanning) read(ctx context.Context, old *snapshot) (*snapshot, error) 
 	g.Go(func() error {
 		return eachOwn(gctx, sc.b, "retired", name, func(v int) { sc.s.retired = append(sc.s.retired, v) })
 	})
+	g.Go(func() (err error) { sc.index, err = c.legacyIn(gctx, sc.b, sc.s.commit, sc.s.at); return err })
 	if err := c.judge(g.Wait()); err != nil {
 		return nil, err
 	}
 	s := sc.s
+	s.legacy = sc.index.numbers(name)
+	s.claimed = append(s.claimed, s.legacy...)
+	sc.below = append(sc.below, sc.index.below(name)...)
 	for v := range sc.ours {
 		s.claimed = append(s.claimed, v)
 	}
@@ -72,9 +77,11 @@ func (sc *scanning) read(ctx context.Context, old *snapshot) (*snapshot, error) 
 	if err := sc.findComplete(ctx, old); err != nil {
 		return nil, c.judge(err)
 	}
+	s.join(&sc.index.legacyIndex, name)
 	if err := sc.readPointers(ctx); err != nil {
 		return nil, c.judge(err)
 	}
+	s.alias(sc.index.names[name].aliases)
 	return s, nil
 }
 

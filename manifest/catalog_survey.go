@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -42,7 +43,12 @@ func (c *Catalog) Survey(ctx context.Context, prefix string, fn func(name string
 		}
 		sv.b = h.view.Bucket
 	}
-	err := sv.run(ctx, below)
+	index, err := c.legacy(ctx)
+	if err != nil {
+		return err
+	}
+	sv.old = maps.Clone(index.names)
+	err = sv.run(ctx, below)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -59,6 +65,7 @@ type survey struct {
 	open    []*surveyed // each below the one before it
 	objects int
 	found   int
+	old     map[string]legacyArtifact // of the index, which have not come yet
 	reads   *errgroup.Group
 	mu      sync.Mutex // held to call fn
 }
@@ -97,6 +104,12 @@ func (sv *survey) run(ctx context.Context, below string) error {
 	})
 	for len(sv.open) > 0 {
 		sv.close(ctx)
+	}
+	for name := range sv.old { // of which there are no objects
+		if below == "" || strings.HasPrefix(name+"/", below) {
+			sv.open = append(sv.open, &surveyed{name: name, s: snapshot{latest: pointer{absent: true}}})
+			sv.close(ctx)
+		}
 	}
 	if err2 := sv.reads.Wait(); err2 != nil {
 		err = err2
@@ -151,10 +164,12 @@ func (sv *survey) at(name string) *surveyed {
 func (sv *survey) close(ctx context.Context) {
 	a := sv.last()
 	sv.open = sv.open[:len(sv.open)-1]
-	if len(a.s.complete) == 0 {
+	x := &legacyIndex{names: map[string]legacyArtifact{a.name: sv.old[a.name]}}
+	delete(sv.old, a.name)
+	slices.Sort(a.s.complete)
+	if a.s.join(x, a.name); len(a.s.complete)+len(a.s.legacy) == 0 {
 		return
 	}
-	slices.Sort(a.s.complete)
 	a.s.retired = sv.retired[a.name]
 	slices.Sort(a.s.retired)
 	var unread []bucket.Entry
@@ -165,7 +180,9 @@ func (sv *survey) close(ctx context.Context) {
 			unread = append(unread, e)
 		}
 	}
+	old := x.names[a.name].aliases
 	if len(unread) == 0 {
+		a.s.alias(old)
 		sv.hand(a)
 		return
 	}
@@ -177,6 +194,7 @@ func (sv *survey) close(ctx context.Context) {
 			}
 			a.s.point(e, p)
 		}
+		a.s.alias(old)
 		sv.hand(a)
 		return nil
 	})

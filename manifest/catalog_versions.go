@@ -104,7 +104,8 @@ func (c *Catalog) answer(a *cataloged, s *snapshot) *Listing {
 func (s *snapshot) listing(before int) *Listing {
 	l := &Listing{Claimed: s.claimed, Aliases: s.aliases, Retired: s.retired, ModTime: s.mtime}
 	l.Latest, l.Warning = s.latestOf(s.latest, before)
-	l.Versions = slices.DeleteFunc(slices.Clone(s.complete), s.isRetired)
+	l.Versions = slices.DeleteFunc(slices.Concat(s.complete, s.legacy), s.isRetired)
+	slices.Sort(l.Versions)
 	return l
 }
 

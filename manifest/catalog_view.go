@@ -53,7 +53,7 @@ func (sc *scanning) begin(ctx context.Context, old *snapshot) (*snapshot, error)
 	sc.b, sc.s.at, sc.s.commit = h.view.Bucket, h.at, h.view.ID()
 	same := old != nil && old.commit == sc.s.commit
 	if !same {
-		trees, err := h.view.Trees(ctx, sc.name, ownDir+"/log/"+sc.name, ownDir+"/retired/"+sc.name)
+		trees, err := h.view.Trees(ctx, sc.name, ownDir+"/log/"+sc.name, ownDir+"/retired/"+sc.name, indexFile)
 		if err = sc.c.judge(err); err != nil {
 			return nil, err
 		}

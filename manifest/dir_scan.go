@@ -114,7 +114,7 @@ func (d *Dir) scan(name string, old *snapshot) (*snapshot, error) {
 	s.claimed = append(s.claimed, s.legacy...)
 	slices.Sort(s.claimed)
 	s.claimed = slices.Compact(s.claimed)
-	s.legacy = slices.DeleteFunc(s.legacy, func(v int) bool { return contains(s.complete, v) })
+	s.join(index, name)
 	s.retired = d.retired(name)
 	s.alias(index.names[name].aliases)
 	return s, nil
@@ -258,4 +258,9 @@ func (s *snapshot) alias(legacy map[string]int) {
 			s.name(alias, v)
 		}
 	}
+}
+
+// join adds the versions that only the index has.
+func (s *snapshot) join(x *legacyIndex, name string) {
+	s.legacy = slices.DeleteFunc(x.numbers(name), func(v int) bool { return contains(s.complete, v) })
 }

@@ -49,6 +49,14 @@ func (x *legacyIndex) numbers(name string) []int {
 	return out
 }
 
+// highest returns the highest number of name, 0 if there is none.
+func (x *legacyIndex) highest(name string) (top int) {
+	for v := range x.names[name].versions {
+		top = max(top, v)
+	}
+	return top
+}
+
 // legacy returns the index, read again when it has changed. A broken one is no
 // index: it must not stop the manifest store as it stops upstream's. One that
 // the caller may not read is none for this caller, whoever has read it before.
@@ -171,24 +179,31 @@ func parseLegacy(o Object) (legacyArtifact, error) {
 // those of the metadata.json beside the data, which is read only where it lies
 // in the store: an index may name any path.
 func (d *Dir) loadLegacy(name string, v int, l legacyVersion) (cachedRecord, error) {
-	m := &Manifest{
-		Name: name, Version: v, Path: l.path, CreatedAt: l.createdAt, Metadata: l.metadata,
-		Inputs: []string{}, UsedArtifacts: []string{},
-	}
-	rec := &Record{Manifest: m, Dir: l.path, Legacy: true}
+	var text []byte
 	if rel, ok := d.below(strings.TrimPrefix(l.path, "file://")); ok {
 		if dir, _, err := d.within(rel); err == nil {
-			rec.RawMeta, err = readSmall(dir+"/metadata.json", largeRecord)
+			text, err = readSmall(dir+"/metadata.json", largeRecord)
 			if err != nil && isLost(err) {
 				return cachedRecord{}, err
 			}
 		}
 	}
-	if rec.RawMeta != nil {
-		meta, _ := ParseJSON(rec.RawMeta)
+	return cachedRecord{rec: l.record(name, v, text), until: time.Now().Add(d.ttlOr1s())}, nil
+}
+
+// record is the one that such a version would have, with a metadata.json beside its
+// data, nil if there is none.
+func (l legacyVersion) record(name string, v int, text []byte) *Record {
+	m := &Manifest{
+		Name: name, Version: v, Path: l.path, CreatedAt: l.createdAt, Metadata: l.metadata,
+		Inputs: []string{}, UsedArtifacts: []string{},
+	}
+	rec := &Record{Manifest: m, Dir: l.path, Legacy: true, RawMeta: text}
+	if text != nil {
+		meta, _ := ParseJSON(text)
 		rec.Meta, _ = meta.(Object)
 	}
 	m.Type = rec.Meta.text("type")
 	rec.Raw = m.Bytes()
-	return cachedRecord{rec: rec, until: time.Now().Add(d.ttlOr1s())}, nil
+	return rec
 }
