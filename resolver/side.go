@@ -17,7 +17,7 @@ import (
 
 // newSide returns the side of one backend.
 func (t *Tree) newSide(src Source, in manifest.Numbering) *Tree {
-	s := &Tree{src: src, opt: t.opt, data: t.data, start: t.start, snap: t.snap, hollow: t.hollow, in: in, main: t}
+	s := &Tree{src: src, opt: t.opt, data: t.data, start: t.start, snap: t.snap, hollow: t.hollow, follow: t.follow, in: in, main: t}
 	s.shown, _ = lru.New[string, *Version](shownVersions)
 	s.files, _ = lru.New[string, string](shownVersions)
 	return s

@@ -198,6 +198,7 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.t.follow.listed(d.key(d.path, &store.File{}), all)
 	list := make([]DirEntry, 0, len(all))
 	for _, f := range all {
 		if checkComponent(f.Name) != nil {

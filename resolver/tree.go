@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path"
 	"syscall"
 	"time"
 
@@ -83,6 +84,7 @@ type Tree struct {
 	lost   missing
 	drafts drafts
 	hollow hollow
+	follow follow
 	logs   logs
 	snap   *snapshots
 
@@ -96,7 +98,7 @@ type Tree struct {
 // New returns the tree of src, which may be nil only where Options.Disabled is
 // set. Nil options are fine.
 func New(src Source, o *Options) *Tree {
-	t := &Tree{src: src, snap: &snapshots{}, hollow: newHollow()}
+	t := &Tree{src: src, snap: &snapshots{}, hollow: newHollow(), follow: newFollow()}
 	if o != nil {
 		t.opt = *o
 	}
@@ -139,6 +141,9 @@ type Content interface {
 // there is one. Whoever calls it has asked the node for access.
 func (t *Tree) OpenStored(n Stored, size int64) Content {
 	if t.opt.Cache != nil {
+		if f, ok := n.(*storedFile); ok {
+			f.in.t.follow.opened(t.opt.Cache, f.in, path.Base(f.path))
+		}
 		return t.opt.Cache.Object(n.Object(), size)
 	}
 	return store.NewReader(n.Object(), size, t.data.Deadline)

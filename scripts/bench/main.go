@@ -60,7 +60,7 @@ func chosen() ([]part, error) {
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
-	flag.BoolVar(&alone, "alone", false, "measure data in buckets without the peers")
+	flag.BoolVar(&alone, "alone", false, "measure data in buckets once, without the peers")
 	only := flag.String("only", strings.Join(names, ","), "the parts to measure, with commas")
 	flag.Parse()
 	for name := range strings.SplitSeq(*only, ",") {

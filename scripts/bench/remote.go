@@ -22,7 +22,7 @@ var (
 	quickVolume = volume{runs: 3, big: 128 << 20, four: 32 << 20, random: 64 << 20, mediums: 8, smalls: 1000, randoms: 24}
 )
 
-// alone leaves out the peers: what is enough to see what a change does.
+// alone leaves out the peers, and takes one turn: what is enough to see what a change does.
 var alone bool
 
 // remote reads data in a bucket through a mount, beside others that show buckets as files, and beside plain GETs: on loopback, and on a slow link. All
@@ -31,6 +31,9 @@ func remote(s *site, t *table) error {
 	n := fullVolume
 	if s.runs == quick.runs {
 		n = quickVolume
+	}
+	if alone {
+		n.runs = 1
 	}
 	var here []client
 	for i, c := range clients {

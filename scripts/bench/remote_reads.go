@@ -61,10 +61,10 @@ func (m *mounted) lists(_ volume, s shots) error {
 	for _, row := range []string{rowListCold, rowListWarm} {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		out, err := exec.CommandContext(ctx, "ls", "-l", m.dir+"/small").Output()
+		out, err := exec.CommandContext(ctx, "ls", "-l", m.dir+"/small").CombinedOutput()
 		cancel()
 		if err != nil {
-			return fmt.Errorf("ls: %w: %d bytes", err, len(out))
+			return fmt.Errorf("ls: %w: %.500s", err, out)
 		}
 		s[row] = time.Since(start).Seconds()
 	}

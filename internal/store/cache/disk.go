@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
@@ -20,7 +21,7 @@ import (
 const unit = 64 << 10
 
 // The sums file begins with a header of one page: magic, size of the object,
-// length of the key, the key; in the last bytes its checksum.
+// length of the key, the key; in the last bytes a seal, and the checksum of the rest.
 const (
 	magic   = "afscach1"
 	header  = 4096
@@ -50,7 +51,7 @@ func (h head) encode() []byte {
 	binary.LittleEndian.PutUint64(b[8:], uint64(h.size))
 	binary.LittleEndian.PutUint32(b[16:], uint32(len(h.key)))
 	copy(b[20:], h.key)
-	binary.LittleEndian.PutUint64(b[header-8:], xxh3.Hash(b[:header-8]))
+	binary.LittleEndian.PutUint64(b[header-8:], xxh3.Hash(b[:sealAt]))
 	return b
 }
 
@@ -61,7 +62,7 @@ func decodeHead(r io.ReaderAt) (head, error) {
 	}
 	n := binary.LittleEndian.Uint32(b[16:])
 	h := head{size: int64(binary.LittleEndian.Uint64(b[8:]))}
-	if string(b[:8]) != magic || binary.LittleEndian.Uint64(b[header-8:]) != xxh3.Hash(b[:header-8]) || n > maxKey || h.size < 0 {
+	if string(b[:8]) != magic || binary.LittleEndian.Uint64(b[header-8:]) != xxh3.Hash(b[:sealAt]) || n > maxKey || h.size < 0 {
 		return head{}, errDamaged
 	}
 	h.key = string(b[20 : 20+n])
@@ -74,6 +75,7 @@ type disk struct {
 	head
 	data, sums *os.File
 	seed       uint64
+	fresh      atomic.Bool // nothing was written into it yet
 }
 
 // reader reads from a file into p: readNow, or readWait.
@@ -143,6 +145,7 @@ func createDisk(dir string, h head) (*disk, error) {
 		return nil, err
 	}
 	d := &disk{head: h, data: data, sums: sums, seed: h.seed()}
+	d.fresh.Store(true)
 	if _, err = sums.WriteAt(d.encode(), 0); err == nil {
 		// The whole length at once: file systems that guess how far a growing file
 		// will go would take more of the disk than was reserved.

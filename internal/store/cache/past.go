@@ -51,11 +51,18 @@ func (f *File) readAhead(ctx context.Context, off, n int64) {
 	c.mu.Lock()
 	most := c.share()
 	c.mu.Unlock()
-	from, to := f.ahead.next(off, n, most)
+	isFar := f.far()
+	if isFar && n > farDemand { // what is asked for now comes sooner in parts
+		f.ask(ctx, off, min(off+n, f.size), farDemand)
+	}
+	from, to := f.ahead.next(off, n, most, isFar)
 	to = min(to, f.size)
-	// A few requests at once, as soon as they are long enough to be worth it.
-	long := min(max((to-from)/4, 1<<20), maxUnits*unit)
-	per := int64(c.unitsPer) * unit
+	f.ask(ctx, from, to, requestLength(to-from, isFar))
+}
+
+// ask begins to fetch a range by requests of a length.
+func (f *File) ask(ctx context.Context, from, to, long int64) {
+	per := int64(f.c.unitsPer) * unit
 	for from < to {
 		end := min(from+long, to, (from/per+1)*per)
 		if !f.prefetch(ctx, from, end) {

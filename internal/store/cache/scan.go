@@ -99,7 +99,13 @@ func (o *object) look() error {
 	if len(o.blocks) == 0 {
 		return errDamaged
 	}
-	return o.trim(d, is)
+	if err := o.trim(d, is); err != nil {
+		return err
+	}
+	if s, ok := d.sealed(); ok && !slices.Contains(is, false) {
+		o.good = s
+	}
+	return nil
 }
 
 func (o *object) adoptUnit(u int64) {

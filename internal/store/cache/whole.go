@@ -186,6 +186,7 @@ func (c *Cache) check(ctx context.Context, o *object, src store.Object) error {
 	if h != nil && string(h.Sum(nil)) != string(want) {
 		return c.spoilt(o, d, fmt.Errorf("its %s is %x, and should be %s: %w", algorithm, h.Sum(nil), hex.EncodeToString(want), syscall.EIO))
 	}
+	_ = c.on(func() error { return d.seal(now) }) // without, the next process reads it all again
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o.good = now
