@@ -207,6 +207,17 @@ func onTop(infos []*mountinfo.Info, dir string) *mountinfo.Info {
 	return tops[len(tops)-1]
 }
 
+// Covered reports whether the mount of artifactfs at dir cannot be reached by that
+// path: something was mounted later over a directory above it.
+func Covered(dir string) bool {
+	top, err := Top(dir)
+	if err != nil || top == nil || top.FSType != Type {
+		return false
+	}
+	id := mountID(dir)
+	return id != 0 && id != top.ID
+}
+
 // mountID returns the number of the mount that dir leads to, 0 if that cannot be said.
 // Whoever serves it is not asked.
 func mountID(dir string) int {

@@ -110,6 +110,9 @@ func displace(old *state) (settle func(ok bool), err error) {
 
 // alreadyMounted compares the mount that is there with the one asked for.
 func (a *app) alreadyMounted(old, s *state) error {
+	if err := covered(s.Dir); err != nil {
+		return err
+	}
 	if !sameMount(old, s) {
 		return fmt.Errorf("%s is already mounted, with another configuration; artifactfs umount %s first, or see artifactfs status %s", s.Dir, s.Dir, s.Dir)
 	}

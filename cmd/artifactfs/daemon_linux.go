@@ -105,6 +105,9 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 	if err == nil && reachable(cfg) == nil {
 		err = c.settle(context.Background())
 	}
+	if err == nil {
+		d.core.CompareAndSwap(nil, c) // who is quick asks for the status as soon as the mount is there
+	}
 	return c, err
 }
 

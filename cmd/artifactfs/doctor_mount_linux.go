@@ -46,6 +46,10 @@ func (d *doctor) mount(dir string) {
 	if s != nil && !s.held() {
 		s = nil
 	}
+	if err := covered(dir); err != nil {
+		d.add(what, fail, oneLine(err), "names in it are not found, or are those of another directory", "findmnt -T "+dir)
+		return
+	}
 	switch {
 	case now == notMounted && s != nil:
 		d.add(what, warn, "its supervisor is about to bring it back", "names are not found for a moment", "artifactfs status "+dir)

@@ -70,6 +70,14 @@ func check(dir string) health {
 	return serving
 }
 
+// covered is an error if there is a mount at dir that its path does not lead to.
+func covered(dir string) error {
+	if !fs.Covered(dir) {
+		return nil
+	}
+	return fmt.Errorf("%s is mounted, and hidden below what was mounted later over a directory above it; findmnt -T %s shows that: unmount it, and mount it first", dir, dir)
+}
+
 var errNoAnswer = errors.New("its daemon does not answer")
 
 // ask has a child look into a mount: at path as a file system, or with more

@@ -95,6 +95,10 @@ func gatherStatus(dir string) *statusDoc {
 	}
 	d := &statusDoc{Mountpoint: dir}
 	h := check(dir)
+	if err := covered(dir); err != nil {
+		d.State, d.Warnings = "hidden", append(d.Warnings, err.Error())
+		return d
+	}
 	switch {
 	case h == serving:
 		err := askStatus(dir, d)

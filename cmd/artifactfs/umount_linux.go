@@ -56,6 +56,9 @@ func (a *app) umount(where string, u umountFlags) error {
 	if top != fs.Type && s == nil {
 		return notMountedError(dir, top)
 	}
+	if err := covered(dir); err != nil {
+		return fmt.Errorf("umount: %w", err)
+	}
 	switch {
 	case u.force:
 		err = forceOff(dir, s)
