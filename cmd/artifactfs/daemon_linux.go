@@ -185,6 +185,13 @@ func (d *daemon) status(ctx context.Context) any {
 	if why := d.alone.Load(); why != nil {
 		doc.Warnings = append(doc.Warnings, (*why).Error())
 	}
+	if d.cache != nil {
+		u := d.cache.Usage()
+		doc.Cache = &cacheStatus{d.cache.Dir(), u.Objects, u.Used, u.Limit, u.Trouble}
+		if !d.cache.First() {
+			doc.Warnings = append(doc.Warnings, "another process has the cache open: what this mount keeps lies beside that, and takes as much again, in "+d.cache.Dir())
+		}
+	}
 	if d.cacheOff != "" {
 		doc.Warnings = append(doc.Warnings, d.cacheOff)
 	}

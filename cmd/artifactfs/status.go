@@ -159,6 +159,9 @@ func (a *app) printStatus(d *statusDoc) {
 	if d.Kernel != "" {
 		head.Fields = append(head.Fields, field{"kernel", d.kernel()})
 	}
+	if d.Cache != nil {
+		head.Fields = append(head.Fields, field{"cache", d.Cache.String()})
+	}
 	if d.Reload != nil {
 		head.Fields = append(head.Fields, field{"reloaded", d.Reload.At.Local().Format(time.DateTime) + ": " + d.Reload.words()})
 	}

@@ -26,6 +26,7 @@ type statusDoc struct {
 	Stores     []storeStatus    `json:"stores"`
 	WandB      string           `json:"wandb,omitempty"`
 	Outbox     []*manifest.Push `json:"outbox,omitempty"` // what is on its way to W&B; for root and who mounted
+	Cache      *cacheStatus     `json:"cache,omitempty"`
 	Disabled   string           `json:"disabled,omitempty"`
 	Place      string           `json:"place,omitempty"` // the daemon's mount namespace and root
 	Shared     bool             `json:"shared"`
@@ -87,6 +88,23 @@ type storeStatus struct {
 	Since    time.Time `json:"since,omitzero"`
 	Cause    string    `json:"cause,omitempty"`
 	Embedded bool      `json:"embedded,omitempty"`
+}
+
+// cacheStatus is what is kept of stores, and where.
+type cacheStatus struct {
+	Dir     string `json:"dir"`
+	Objects int    `json:"objects"`
+	Used    int64  `json:"used"` // bytes of
+	Size    int64  `json:"size"`
+	Trouble string `json:"trouble,omitempty"` // why nothing is kept for now
+}
+
+func (c *cacheStatus) String() string {
+	s := fmt.Sprintf("%s: %s, %d of %d bytes", c.Dir, count(c.Objects, "object"), c.Used, c.Size)
+	if c.Trouble != "" {
+		s += "; nothing is kept for now: " + c.Trouble
+	}
+	return s
 }
 
 // dirID tells a store's directory from others, by whatever path it is reached.

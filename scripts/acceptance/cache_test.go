@@ -213,6 +213,9 @@ func TestCacheOfTwo(t *testing.T) {
 	must(t, os.Mkdir(second, 0o755))
 	r.mount()
 	r.artifactfs("mount", second, "--log-file", r.Base+"/second.log")
+	if said := r.artifactfs("status", second); !strings.Contains(said, "another process has the cache open") {
+		t.Errorf("status of the second: %s", said)
+	}
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for k := range 4 {

@@ -55,6 +55,7 @@ type Cache struct {
 	rests    int                      // files of which the rest is being fetched
 	closed   bool
 	broken   time.Time     // until then nothing is kept: the disk failed
+	cause    error         // with this
 	scanning bool          // what an earlier process left is not known yet
 	hung     int           // accesses that the disk does not answer
 	stuck    chan struct{} // closed while there are any
@@ -149,13 +150,23 @@ func (c *Cache) First() bool { return filepath.Base(c.dir) == "0" }
 type Usage struct {
 	Objects     int
 	Used, Limit int64
+	Trouble     string // why nothing is kept for now, in words; "": it is
 }
 
 // Usage returns how much is kept, with what is reserved for requests under way.
 func (c *Cache) Usage() Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Usage{len(c.objects), c.used, c.limit}
+	u := Usage{Objects: len(c.objects), Used: c.used, Limit: c.limit}
+	switch {
+	case c.hung > 0:
+		u.Trouble = "its disk does not answer"
+	case time.Now().Before(c.broken):
+		u.Trouble = c.cause.Error()
+	case c.scanning:
+		u.Trouble = "what it holds is still being looked at"
+	}
+	return u
 }
 
 // Resize sets how many bytes may lie on the disk. What is too much goes at once,
@@ -194,7 +205,7 @@ func (c *Cache) failed(err error) {
 	const rest = 5 * time.Second
 	c.mu.Lock()
 	news := time.Now().After(c.broken)
-	c.broken = time.Now().Add(rest)
+	c.broken, c.cause = time.Now().Add(rest), err
 	c.mu.Unlock()
 	if news {
 		c.log.Warn("cache: nothing is kept for now, reads go to the store", "dir", c.dir, "cause", err)

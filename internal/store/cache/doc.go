@@ -13,8 +13,12 @@
 // many wait for it, and the fetch goes on when they leave.
 //
 // Room on the disk is reserved before a request is sent, as is the memory that the
-// bytes pass through. Where there is no room to be had, or the disk fails, reads go to
-// the store and nothing is kept: the cache never makes a read fail.
+// bytes pass through. Where there is no room to be had, or the disk fails or hangs, reads
+// go to the store and nothing is kept: the cache never makes a read fail, nor wait for
+// longer than a quarter of its deadline.
+//
+// What an earlier process left is looked at in the background, but for what is asked for,
+// and until that is over nothing new is kept.
 //
 // The package knows objects by content key only, never who may read them.
 package cache
