@@ -128,7 +128,7 @@ func (b *binder) warm(ctx context.Context, v version) error {
 	case r := <-done:
 		return r.Err
 	case <-ctx.Done():
-		return fmt.Errorf("not yet: it is large, or somebody is in it; it will be: %w", ctx.Err())
+		return fmt.Errorf("not yet: it is large, or somebody is in it, with a directory of it open perhaps; it will be: %w", ctx.Err())
 	}
 }
 

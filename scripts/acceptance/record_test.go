@@ -109,7 +109,7 @@ func TestWarmAsUser(t *testing.T) {
 		t.Errorf("warm with a directory open: %v, %s", err, out)
 	}
 	must(t, f.Close())
-	eventually(t, comeback, "it is bound once that is closed", func() error {
+	eventually(t, 10*comeback, "it is bound once that is closed", func() error {
 		if !mounted(s.path("open/v1")) {
 			return errors.New("it is not")
 		}
