@@ -56,6 +56,9 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
+	if why := (*noCredentials)(nil); errors.As(err, &why) {
+		return fmt.Errorf("%s: %w: %w", what, why, fs.ErrPermission)
+	}
 	refused := status == http.StatusForbidden || status == http.StatusUnauthorized || kind == gcerrors.PermissionDenied || badToken[code]
 	switch {
 	case errors.Is(err, hfblob.ErrReadOnly):

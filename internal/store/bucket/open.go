@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
 	"gocloud.dev/blob/gcsblob"
@@ -45,6 +46,12 @@ func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
 	if isAddress(endpoint) && !q.Has("use_path_style") && !q.Has("s3ForcePathStyle") {
 		o.UsePathStyle = true
 	}
+	if q.Get("anonymous") != "true" && !q.Has("role") {
+		if o.Credentials, err = awsCredentials(ctx, q.Get("profile")); err != nil {
+			return nil, conditions{}, err
+		}
+	}
+	o.Logger = logging.Nop{} // which would say of every answer without a checksum that it has none
 	o.HTTPClient = watched{o.HTTPClient.Do}
 	b.Close()
 	b, err = s3blob.OpenBucket(ctx, s3.New(o), u.Host, &opener.Options) // which the parameters have set
@@ -87,11 +94,14 @@ func googleTransport() http.RoundTripper { return watched{gcp.DefaultTransport()
 
 // openAzure opens with AZURE_STORAGE_* or the chain of Azure's default credentials.
 func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
-	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
+	if azureFromEnvironment() || u.Query().Get("localemu") == "true" {
+		b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
+		return b, azureConditions, err
+	}
+	opener := &azureblob.URLOpener{MakeClient: azureClient, ServiceURLOptions: *azureblob.NewDefaultServiceURLOptions()}
+	b, err := opener.OpenBucketURL(ctx, u)
 	return b, azureConditions, err
 }
-
-var _ = azureblob.Scheme // registers azblob
 
 // openHF opens with what huggingface_hub finds in the environment.
 func openHF(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
