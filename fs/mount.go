@@ -31,6 +31,7 @@ type Options struct {
 	MaxBinds   int    // versions bound at a time; 0: 512
 	ReadOnly   bool   // nothing is logged through it
 	NoExec     bool   // nothing in it is run, nor in what is bound
+	NoBinds    string // why nothing is to be bound; "": versions that qualify are
 	Debug      bool   // log every FUSE request
 	Log        *slog.Logger
 }
@@ -79,11 +80,10 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	own := &nodes.Own{}
 	var why string
 	s.pass, why = passthrough(o.Lane)
-	no := &nodes.Options{Passthrough: s.pass, Why: why, Log: s.log}
-	if s.noBind = noBinds(o.Lane); s.noBind == "" {
+	no := &nodes.Options{Passthrough: s.pass, Why: why, Log: s.log, Opened: s.opened}
+	if s.noBind = cmp.Or(noBinds(o.Lane), o.NoBinds); s.noBind == "" {
 		s.binds = newBinder(dir, tree, own, cmp.Or(o.MaxBinds, DefaultMaxBinds), s.log)
 		s.binds.noExec = o.NoExec
-		no.Opened = s.binds.want
 	}
 	if o.Lane == "bind" && s.noBind != "" {
 		return nil, fmt.Errorf("mount %s: data = \"bind\" cannot be had: %s; data = \"auto\" takes the best lane that can", dir, s.noBind)
@@ -103,6 +103,15 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	}
 	s.resting.Go(s.rest)
 	return s, nil
+}
+
+// opened tells the binder, once it is noted who uses the version: what is bound is opened
+// without anybody being asked.
+func (s *Server) opened(ctx context.Context, name string, version int) {
+	s.tree.Opened(ctx, name, version)
+	if s.binds != nil {
+		s.binds.want(name, version)
+	}
 }
 
 // mount makes the mount before it shows it, where the kernel can.

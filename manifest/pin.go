@@ -13,7 +13,8 @@ import (
 	"artifactfs.dev/artifactfs/internal/store"
 )
 
-// Pin is what one job sees as an alias: written once, the same on all nodes.
+// Pin is what one job sees as an alias: written once, the same on all nodes. One whose
+// alias is the version itself, NAME@v2, says that the job has used that version.
 type Pin struct {
 	ID    string // of the job's snapshot
 	Name  string
@@ -23,6 +24,13 @@ type Pin struct {
 	Used  time.Time // when it was last known to be in use, give or take a day
 	Where string    // the file
 }
+
+// UseOf is the alias under which a snapshot has that its job has used a version. No alias
+// is spelled so.
+func UseOf(to Target) string { return to.String() }
+
+// IsUse reports whether the pin says that a version was used, and of no alias.
+func (p *Pin) IsUse() bool { return p.Alias == UseOf(p.Target) }
 
 // pinAge is how long a pin is kept after its last use. Whether a job has ended
 // cannot be told from one node, so age has to do; a pin is a few bytes.
@@ -90,7 +98,7 @@ func parsePin(file string, text []byte) (name, alias string, to Target, ok bool)
 		file = long
 	}
 	name, alias = splitPin(file)
-	if again, _ := pinFile(name, alias); CheckName(name) != nil || alias != Latest && CheckAlias(alias) != nil || long == "" && again != file {
+	if again, _ := pinFile(name, alias); CheckName(name) != nil || alias != Latest && alias != UseOf(to) && CheckAlias(alias) != nil || long == "" && again != file {
 		return "", "", to, false
 	}
 	return name, alias, to, true

@@ -49,7 +49,7 @@ func (n *dataNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		n.staleAttr()
 	}
 	n.inode.show(a)
-	n.sys.opened(d)
+	n.sys.opened(ctx, d)
 	if o.lane == lanePassthrough {
 		f.Close() // the kernel holds the file by its backing id
 		return &dataHandle{n: n}, fuse.FOPEN_NOFLUSH | n.sys.pass.ticket(o.backing), 0

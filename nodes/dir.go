@@ -88,13 +88,13 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 		if err := a.Access(as(ctx), 4); err != nil {
 			return nil, 0, n.errno("opendir", err)
 		}
-		n.sys.openedDir(d)
+		n.sys.openedDir(ctx, d)
 		return h, fuse.FOPEN_CACHE_DIR, 0
 	}
 	if errno := h.read(ctx); errno != 0 {
 		return nil, 0, errno
 	}
-	n.sys.openedDir(d)
+	n.sys.openedDir(ctx, d)
 	if !keep {
 		return h, 0, 0
 	}

@@ -46,7 +46,7 @@ func (n *storedNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle,
 	}
 	h := &storedHandle{n: n, r: n.sys.tree.OpenStored(s, a.Size)}
 	lane, backing := n.inode.openStored(h.r, n.sys)
-	n.sys.opened(s)
+	n.sys.opened(ctx, s)
 	n.sys.lanes.note(s.Version(), lane, "")
 	if lane == lanePassthrough {
 		return h, fuse.FOPEN_NOFLUSH | n.sys.pass.ticket(backing), 0

@@ -23,9 +23,9 @@ type Options struct {
 	Why         string
 	Log         *slog.Logger // nil: slog.Default
 
-	// Opened is told of every open of something in a version's data, and must
-	// return at once. May be nil.
-	Opened func(name string, version int)
+	// Opened is told of every open of something in a version's data, as the caller in
+	// ctx, before the open is answered. May be nil.
+	Opened func(ctx context.Context, name string, version int)
 }
 
 // system is what all nodes of a mount share.
@@ -37,21 +37,22 @@ type system struct {
 	log    *slog.Logger
 	inodes inodes
 	pins   Pins
-	onOpen func(name string, version int)
+	onOpen func(ctx context.Context, name string, version int)
 }
 
 // opened tells whoever wants to know that data has been opened.
-func (s *system) opened(n resolver.Node) {
+func (s *system) opened(ctx context.Context, n resolver.Node) {
 	if v, ok := n.(resolver.Versioned); ok && s.onOpen != nil {
-		s.onOpen(v.Which())
+		name, version := v.Which()
+		s.onOpen(as(ctx), name, version)
 	}
 }
 
 // openedDir counts an open directory, and then tells of it: nothing is to be bound
 // over one that is open.
-func (s *system) openedDir(d resolver.Dir) {
+func (s *system) openedDir(ctx context.Context, d resolver.Dir) {
 	s.lanes.dir(d, 1)
-	s.opened(d)
+	s.opened(ctx, d)
 }
 
 // New returns the root node of tree, the account of which version is served how,

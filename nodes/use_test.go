@@ -3,6 +3,7 @@
 package nodes
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,7 +76,7 @@ func TestRequestsAreUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, lanes, _ := New(resolver.New(dir, nil), &Options{Opened: func(string, int) {}})
+	node, lanes, _ := New(resolver.New(dir, nil), &Options{Opened: func(context.Context, string, int) {}})
 	raw := fusefs.NewNodeFS(node, &fusefs.Options{})
 	caller := fuse.Caller{Pid: 1}
 	find := func(dir uint64, name string) uint64 {

@@ -179,6 +179,7 @@ func (f *fieldText) Read(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.d.t.Opened(ctx, whose(f.d.t.in, f.d.name), f.d.n)
 	return f.d.field(v, f.name)
 }
 

@@ -55,6 +55,8 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
+	used, lacking := t.used(ctx)
+	r.Used = merged(r.Used, used)
 	producer := "local"
 	if t.opt.Producer != nil {
 		producer = t.opt.Producer(ctx)
@@ -89,6 +91,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 			out.undone(fmt.Errorf("not logged to W&B (artifactfs push %s:v%d does it): %w", name, out.Version, err))
 		}
 	}
+	if lacking != nil {
+		out.undone(fmt.Errorf("used_artifacts may lack what the job has used: %w", lacking))
+	}
 	if out.Warning != "" {
 		t.opt.Log.Warn("logged, but not all that was to follow", "artifact", name, "version", out.Version, "err", out.Warning)
 	}
@@ -103,6 +108,17 @@ func (r *Result) undone(err error) {
 		r.Warning += "; "
 	}
 	r.Warning += err.Error()
+}
+
+// merged is a and what b has beside it.
+func merged(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // checkLog refuses what no store would take.

@@ -233,6 +233,9 @@ func (d *recordDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if i := slices.Index(names, name); i >= 0 {
 		return entries[i], nil
 	}
+	if name == lineageFile {
+		return d.lineage(ctx)
+	}
 	return Entry{}, fmt.Errorf(".manifest/%s has no %s: %w", d.key(), name, fs.ErrNotExist)
 }
 

@@ -15,15 +15,20 @@ import (
 // the latest. A name with slashes that is not there is looked for with dashes, as
 // upstream logs it. Errors say what is near.
 func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) {
+	return t.resolve(ctx, ref, true)
+}
+
+// resolve is Resolve. Without pin the caller's job goes on as if nobody had asked.
+func (t *Tree) resolve(ctx context.Context, ref manifest.Ref, pin bool) (*Version, error) {
 	l, err := t.versions(ctx, ref.Name)
 	if (errors.Is(err, fs.ErrNotExist) || err == nil && empty(l)) && t.opt.Disabled == "" {
 		dashed, other := ref.Dashed()
 		if other {
 			if l, e := t.versions(ctx, dashed.Name); e == nil && !empty(l) {
-				return t.resolveIn(ctx, l, dashed)
+				return t.resolveIn(ctx, l, dashed, pin)
 			}
 		}
-		if v, err := t.elsewhere(ctx, ref); v != nil || err != nil {
+		if v, err := t.elsewhere(ctx, ref, pin); v != nil || err != nil {
 			return v, err
 		}
 		return nil, t.noName(ctx, ref.Name)
@@ -31,12 +36,12 @@ func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) 
 	if err != nil {
 		return nil, err
 	}
-	return t.resolveIn(ctx, l, ref)
+	return t.resolveIn(ctx, l, ref, pin)
 }
 
 // elsewhere resolves ENTITY/PROJECT/NAME in W&B, where the store has no such name; nil
 // if W&B has none either.
-func (t *Tree) elsewhere(ctx context.Context, ref manifest.Ref) (*Version, error) {
+func (t *Tree) elsewhere(ctx context.Context, ref manifest.Ref, pin bool) (*Version, error) {
 	if t.wandb == nil || strings.Count(ref.Name, "/") != 2 {
 		return nil, nil
 	}
@@ -48,7 +53,7 @@ func (t *Tree) elsewhere(ctx context.Context, ref manifest.Ref) (*Version, error
 	} else if err != nil {
 		return nil, err
 	}
-	return t.wandb.resolveIn(ctx, l, ref)
+	return t.wandb.resolveIn(ctx, l, ref, pin)
 }
 
 // empty reports whether nothing was ever logged: a directory that only leads to
@@ -57,14 +62,14 @@ func empty(l *manifest.Listing) bool {
 	return len(l.Claimed) == 0 && len(l.Versions) == 0 && len(l.Foreign) == 0
 }
 
-func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.Ref) (*Version, error) {
+func (t *Tree) resolveIn(ctx context.Context, l *manifest.Listing, ref manifest.Ref, pin bool) (*Version, error) {
 	var to manifest.Target
 	ok := true
 	if v, number := ref.Number(); number {
 		to.Version = int(v)
 	} else {
 		var err error
-		if to, ok, err = t.alias(ctx, l, ref.Name, ref.Version, true); err != nil {
+		if to, ok, err = t.alias(ctx, l, ref.Name, ref.Version, pin); err != nil {
 			return nil, err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 // newSide returns the side of one backend.
 func (t *Tree) newSide(src Source, in manifest.Numbering) *Tree {
-	s := &Tree{src: src, opt: t.opt, data: t.data, start: t.start, snap: t.snap, hollow: t.hollow, follow: t.follow, in: in, main: t}
+	s := &Tree{src: src, opt: t.opt, data: t.data, start: t.start, snap: t.snap, uses: t.uses, hollow: t.hollow, follow: t.follow, in: in, main: t}
 	s.shown, _ = lru.New[string, *Version](shownVersions)
 	s.files, _ = lru.New[string, string](shownVersions)
 	return s
@@ -99,6 +99,19 @@ func whose(in manifest.Numbering, name string) string {
 		return name
 	}
 	return "." + string(in) + "/" + name
+}
+
+// named undoes whose: the side in which a name is meant, and the name.
+func (t *Tree) named(which string) (*Tree, string) {
+	for _, s := range []*Tree{t.manifest, t.wandb} {
+		if s == nil {
+			continue
+		}
+		if name, ok := strings.CutPrefix(which, whose(s.in, "")); ok {
+			return s, name
+		}
+	}
+	return t, which
 }
 
 // targetText is what a link to a target holds that lies in the directory of name.

@@ -60,8 +60,17 @@ func (s *snapshots) init() {
 // here is where a pin says that it lies if no place took it.
 const here = "this node's memory"
 
-// snapshotOf returns the id of the snapshot of the job that asks, "" if none does.
+// snapshotOf returns the id of the snapshot of the job that asks, "" if none does or
+// aliases are not pinned.
 func (t *Tree) snapshotOf(ctx context.Context) string {
+	if t.opt.NoPins {
+		return ""
+	}
+	return t.jobOf(ctx)
+}
+
+// jobOf returns the snapshot's id of the job that asks, "" if it is in none.
+func (t *Tree) jobOf(ctx context.Context) string {
 	if t.opt.Job == nil {
 		return ""
 	}
@@ -76,13 +85,19 @@ func (t *Tree) snapshotOf(ctx context.Context) string {
 // alias returns the version that latest or an alias is for the caller. With pin,
 // a job that resolves it for the first time goes on seeing it; without, one only
 // looks.
-func (t *Tree) alias(ctx context.Context, l *manifest.Listing, name, alias string, pin bool) (manifest.Target, bool, error) {
-	to, ok := aliasIn(l, alias)
-	id := t.snapshotOf(ctx)
+func (t *Tree) alias(ctx context.Context, l *manifest.Listing, name, alias string, pin bool) (to manifest.Target, ok bool, err error) {
+	to, ok = aliasIn(l, alias)
+	id := t.jobOf(ctx)
 	if id == "" || alias != manifest.Latest && manifest.CheckAlias(alias) != nil {
 		return to, ok, nil
 	}
-	return t.frozen(ctx, pinKey{id, t.pinned(name), alias}, to, ok && pin, ok)
+	if !t.opt.NoPins {
+		to, ok, err = t.frozen(ctx, pinKey{id, t.pinned(name), alias}, to, ok && pin, ok)
+	}
+	if pin && ok && err == nil {
+		t.use(ctx, id, name, to)
+	}
+	return to, ok, err
 }
 
 // frozen returns what a snapshot has for an alias; if that is nothing, to, which

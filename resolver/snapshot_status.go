@@ -15,7 +15,8 @@ import (
 type Snapshot struct {
 	ID      string
 	Pins    []PinnedAlias
-	Refused string // why pins are not in the store, if they are not
+	Used    []string // versions that the job has used, as references
+	Refused string   // why pins are not in the store, if they are not
 }
 
 // PinnedAlias is a pin, and what the alias is for those without.
@@ -31,11 +32,12 @@ func (t *Tree) Snapshot(ctx context.Context) *Snapshot {
 		return nil
 	}
 	s := &Snapshot{ID: id}
+	s.Used, _ = t.used(ctx)
 	pins, _ := t.pinsOf(ctx, id)
 	t.snap.mu.Lock()
 	s.Refused, _ = t.snap.refused.Get(id)
 	for _, k := range t.snap.known.Keys() {
-		if p, ok := t.snap.known.Peek(k); ok && k.id == id && p.here {
+		if p, ok := t.snap.known.Peek(k); ok && k.id == id && p.here && !p.pin.IsUse() {
 			pins = append(pins, p.pin)
 		}
 	}
@@ -56,9 +58,16 @@ func (t *Tree) Snapshot(ctx context.Context) *Snapshot {
 // cannot be told, and they read the newest.
 func (t *Tree) Blind() bool { return t.snap.blind.Load() }
 
-// pinsOf returns the pins of a snapshot, of the first place that has an alias:
-// fs.ErrNotExist if no place knows the snapshot.
+// pinsOf returns the aliases that a snapshot pins: fs.ErrNotExist if no place knows the
+// snapshot.
 func (t *Tree) pinsOf(ctx context.Context, id string) ([]*manifest.Pin, error) {
+	all, err := t.noted(ctx, id)
+	return slices.DeleteFunc(all, (*manifest.Pin).IsUse), err
+}
+
+// noted returns what the places have of a snapshot, pins and uses, of the first place
+// that has an alias: fs.ErrNotExist if none knows the snapshot.
+func (t *Tree) noted(ctx context.Context, id string) ([]*manifest.Pin, error) {
 	var all []*manifest.Pin
 	found := false
 	for _, place := range t.opt.Pins {

@@ -64,6 +64,9 @@ type Options struct {
 	// Job returns the snapshot's id of the job that the caller belongs to, "" if it
 	// is in none, and false if that cannot be seen. Nil: nobody's aliases are pinned.
 	Job func(ctx context.Context) (id string, seen bool)
+	// NoPins leaves aliases as they are in every job; NoUses does not note which
+	// versions a job uses.
+	NoPins, NoUses bool
 	// Pins are the places where pins are kept, in the order in which they are tried.
 	Pins []Pinner
 
@@ -87,6 +90,7 @@ type Tree struct {
 	follow follow
 	logs   logs
 	snap   *snapshots
+	uses   *uses
 
 	in              manifest.Numbering // of a side: whose numbers they are
 	main            *Tree              // of a side: the tree
@@ -98,7 +102,7 @@ type Tree struct {
 // New returns the tree of src, which may be nil only where Options.Disabled is
 // set. Nil options are fine.
 func New(src Source, o *Options) *Tree {
-	t := &Tree{src: src, snap: &snapshots{}, hollow: newHollow(), follow: newFollow()}
+	t := &Tree{src: src, snap: &snapshots{}, uses: newUses(), hollow: newHollow(), follow: newFollow()}
 	if o != nil {
 		t.opt = *o
 	}

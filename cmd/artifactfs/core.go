@@ -88,7 +88,8 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 		return nil, err
 	}
 	opts.Remote = c.remote
-	if cfg.Snapshot != "off" {
+	opts.NoPins, opts.NoUses = cfg.Snapshot == "off", cfg.Lineage == "off"
+	if !opts.NoPins || !opts.NoUses {
 		opts.Job = o.Job
 	}
 	c.pins = c.openPins(o)
@@ -141,6 +142,9 @@ func (c *core) configText() []byte {
 	}
 	if c.cfg.Snapshot != "" {
 		own["snapshot"] = c.cfg.Snapshot
+	}
+	if c.cfg.Lineage != "" {
+		own["lineage"] = c.cfg.Lineage
 	}
 	if c.cfg.StateRoot != "" {
 		own["state_root"] = c.cfg.StateRoot

@@ -111,12 +111,22 @@ func (d *daemon) open(cfg *config.Config) (*core, error) {
 	return c, err
 }
 
+// noBinds says why no version is to be bound, if none is: what is bound is read without
+// anybody being asked, and so without being seen.
+func noBinds(cfg *config.Config) string {
+	if cfg.Lineage == "complete" {
+		return `lineage = "complete" is set`
+	}
+	return ""
+}
+
 // mount mounts a tree, taking over from what is mounted there.
 func (d *daemon) mount(c *core) (*fs.Server, error) {
 	srv, err := fs.Mount(d.s.Dir, c.tree, &fs.Options{
 		AllowOther: d.s.Options.AllowOther,
 		Lane:       c.cfg.Data,
 		MaxBinds:   c.cfg.MaxBinds,
+		NoBinds:    noBinds(c.cfg),
 		Debug:      d.s.Options.Debug,
 		ReadOnly:   d.s.Options.ReadOnly,
 		NoExec:     d.s.Options.NoExec,

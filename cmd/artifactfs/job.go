@@ -64,6 +64,7 @@ type jobStatus struct {
 	ID      string      `json:"id"`
 	Source  string      `json:"source"` // a variable, or cgroup
 	Pins    []pinStatus `json:"pins"`
+	Used    []string    `json:"used"`              // versions, as references
 	Refused string      `json:"refused,omitempty"` // why pins are on this node only, or in state_root
 	Kept    string      `json:"kept,omitempty"`    // where else than in the store they are, for all nodes
 }
@@ -92,7 +93,7 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 		s.Refused = "it did not take them when they were made" // which an earlier daemon was told
 	}
 	j, _ := store.JobOf(ctx)
-	doc.Job = &jobStatus{ID: s.ID, Source: j.Source, Pins: []pinStatus{}, Refused: s.Refused}
+	doc.Job = &jobStatus{ID: s.ID, Source: j.Source, Pins: []pinStatus{}, Used: s.Used, Refused: s.Refused}
 	for _, p := range s.Pins {
 		doc.Job.Pins = append(doc.Job.Pins, newPinStatus(p))
 	}

@@ -116,6 +116,10 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 		r.Remount = append(r.Remount, fmt.Sprintf("data = %q", cfg.Data))
 		cfg.Data = old.cfg.Data
 	}
+	if cfg.Lineage != old.cfg.Lineage {
+		r.Remount = append(r.Remount, fmt.Sprintf("lineage = %q", cfg.Lineage))
+		cfg.Lineage = old.cfg.Lineage
+	}
 	if cfg.CacheDir != old.cfg.CacheDir {
 		r.Remount = append(r.Remount, fmt.Sprintf("cache_dir = %q", cfg.CacheDir))
 		cfg.CacheDir = old.cfg.CacheDir

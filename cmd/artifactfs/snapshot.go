@@ -19,8 +19,9 @@ func (a *app) snapshotCmd() *cobra.Command {
 		Use:   "snapshot",
 		Short: "Show and change what jobs see as latest",
 		Long: `Show and change what jobs see as latest. The first latest (or other alias) that a job
-resolves stays what it is for that job, on all nodes. A snapshot's ID is UID.CLUSTER.JOB;
-artifactfs status inside a job says it. Snapshots are their users': root may change all.`,
+resolves stays what it is for that job, on all nodes. A snapshot also holds which versions the
+job has used. Its ID is UID.CLUSTER.JOB; artifactfs status inside a job says it. Snapshots are
+their users': root may change all.`,
 		Args: noSuchCommand,
 		RunE: a.whichCommand,
 	}
@@ -57,8 +58,11 @@ func (a *app) snapshotLs() *cobra.Command {
 				if err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return err
 				}
-				l := snapshotLine{ID: id, Own: id == ownID(), Pins: len(pins)}
+				l := snapshotLine{ID: id, Own: id == ownID()}
 				for _, p := range pins {
+					if !p.IsUse() {
+						l.Pins++
+					}
 					if p.Used.After(l.Used) {
 						l.Used = p.Used
 					}
@@ -96,9 +100,14 @@ func (a *app) snapshotShow() *cobra.Command {
 			if err != nil && !(errors.Is(err, fs.ErrNotExist) && id == ownID()) {
 				return fmt.Errorf("snapshot %s: %w", id, err)
 			}
-			doc := jobStatus{ID: id, Pins: []pinStatus{}}
+			doc := jobStatus{ID: id, Pins: []pinStatus{}, Used: []string{}}
 			rows := [][]string{}
 			for _, p := range pins {
+				if p.IsUse() {
+					doc.Used = append(doc.Used, p.Name+":"+p.Target.String())
+					rows = append(rows, []string{p.Name, "used", vN(p.Version), "", p.Since.Local().Format(time.DateTime)})
+					continue
+				}
 				s := k.pinStatus(c.Context(), p)
 				doc.Pins = append(doc.Pins, s)
 				rows = append(rows, []string{s.Name, s.Alias, vN(s.Version), maybeVN(s.Newest), s.Since.Local().Format(time.DateTime)})

@@ -28,6 +28,7 @@ type Config struct {
 	Numbering string        `json:"numbering,omitempty"` // "wandb" or "manifest"; "" is as the store has it
 	Writers   Writers       `json:"writers,omitzero"`    // who may write a store that has no users
 	Snapshot  string        `json:"snapshot,omitempty"`  // "job" or "off"; "" is job
+	Lineage   string        `json:"lineage,omitempty"`   // "on", "off" or "complete"; "" is on
 	StateRoot string        `json:"state_root,omitempty"`
 	CacheDir  string        `json:"cache_dir,omitempty"`  // "": nothing is kept
 	CacheSize int64         `json:"cache_size,omitempty"` // in bytes; 0: the default

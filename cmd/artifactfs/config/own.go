@@ -20,8 +20,7 @@ var wandbKeys = []string{"project", "entity", "run_name", "name", "group", "job_
 // setter decodes one key of [artifactfs].
 type setter func(c *Config, v any, env Env) error
 
-// ownKeys are the keys of [artifactfs]. Those that nothing in this build reads
-// are known, so that one env.toml serves every release, and warned about.
+// ownKeys are the keys of [artifactfs].
 var ownKeys = map[string]setter{
 	"data":       setData,
 	"data_roots": setDataRoots,
@@ -31,6 +30,7 @@ var ownKeys = map[string]setter{
 	"umask":      setUmask,
 	"numbering":  setNumbering,
 	"snapshot":   setSnapshot,
+	"lineage":    setLineage,
 	"state_root": setStateRoot,
 	"ttl":        setTTL,
 	"deadline":   setDeadline,
@@ -39,8 +39,6 @@ var ownKeys = map[string]setter{
 
 	"cache_dir":  setCacheDir,
 	"cache_size": setCacheSize,
-
-	"lineage": nil,
 }
 
 // own decodes [artifactfs], the one table whose unknown keys are errors: it is
@@ -55,10 +53,6 @@ func (c *Config) own(s *settings, env Env) error {
 		}
 		if t[k] == nil {
 			continue // null: the default
-		}
-		if set == nil {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%s (%s) has no effect in this build", key, s.where(key)))
-			continue
 		}
 		if err := set(c, t[k], env); err != nil {
 			return fmt.Errorf("%s: %s: %w", s.where(key), key, err)
@@ -86,6 +80,21 @@ func setSnapshot(c *Config, v any, _ Env) error {
 		return nil
 	}
 	return fmt.Errorf("%s is neither job nor off", show(v))
+}
+
+func setLineage(c *Config, v any, _ Env) error {
+	switch v {
+	case "on", true:
+		c.Lineage = "on"
+		return nil
+	case "off", false: // YAML, and so a dotlist, reads them as truth values
+		c.Lineage = "off"
+		return nil
+	case "complete":
+		c.Lineage = "complete"
+		return nil
+	}
+	return fmt.Errorf("%s is none of on, off, complete", show(v))
 }
 
 func setNumbering(c *Config, v any, _ Env) error {

@@ -1,0 +1,155 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"artifactfs.dev/artifactfs/manifest"
+)
+
+// lineageReads is how many records are read at a time: enough to hide the latency of a
+// bucket.
+const lineageReads = 32
+
+// children returns, for each version that some record says was used, the versions that
+// were made from it, sorted; by lineageID.
+func (t *Tree) children(ctx context.Context) (map[string][]*LineageNode, error) {
+	out := map[string][]*LineageNode{}
+	sides := []*Tree{t}
+	if by, err := t.numbering(ctx); err == nil && by == manifest.ByManifest && t.wandb != nil {
+		sides = append(sides, t.wandb) // what W&B alone has
+	}
+	for _, s := range sides {
+		uses, names, err := s.everyUse(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range uses {
+			ref, err := manifest.ParseRef(u.ref)
+			if err != nil {
+				continue
+			}
+			n, number := ref.Number()
+			if d, other := ref.Dashed(); other && !names[ref.Name] && names[d.Name] {
+				ref = d
+			}
+			if from := s.lineageID(ctx, ref.Name, int(n)); number {
+				out[from] = append(out[from], u.by)
+			}
+		}
+	}
+	for id, list := range out {
+		slices.SortFunc(list, func(a, b *LineageNode) int { return byVersion(a.ID, b.ID) })
+		out[id] = slices.Compact(list)
+	}
+	return out, nil
+}
+
+// lineageUse is a reference in a record, and the version whose record that is.
+type lineageUse struct {
+	ref string
+	by  *LineageNode
+}
+
+// everyUse reads every record of a side: what they say was used, and the names there are.
+// Of a version only that is kept.
+func (t *Tree) everyUse(ctx context.Context) ([]lineageUse, map[string]bool, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lineageReads)
+	s := &useScan{t: t, ctx: ctx, g: g, names: map[string]bool{}}
+	g.Go(func() error { return s.below("") })
+	err := g.Wait()
+	return s.uses, s.names, err
+}
+
+// useScan is everyUse on its way.
+type useScan struct {
+	t   *Tree
+	ctx context.Context
+	g   *errgroup.Group
+
+	mu    sync.Mutex // guards what follows
+	uses  []lineageUse
+	names map[string]bool
+}
+
+// do runs fn beside this, or if enough is running, here.
+func (s *useScan) do(fn func() error) error {
+	if s.g.TryGo(fn) {
+		return nil
+	}
+	return fn()
+}
+
+// below visits the names below prefix.
+func (s *useScan) below(prefix string) error {
+	names, err := s.t.names(s.ctx, prefix)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		full := strings.TrimPrefix(prefix+"/"+n, "/")
+		if err := s.do(func() error { return s.name(full) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name visits an artifact, if it is one, and what is below its name.
+func (s *useScan) name(name string) error {
+	l, err := s.t.versions(s.ctx, name)
+	if err != nil && !unknown(err) {
+		return err
+	}
+	if err == nil {
+		s.mu.Lock()
+		s.names[name] = true
+		s.mu.Unlock()
+		for _, n := range slices.Concat(l.Versions, l.Retired) {
+			if err := s.do(func() error { return s.version(name, n) }); err != nil {
+				return err
+			}
+		}
+	}
+	return s.below(name)
+}
+
+func (s *useScan) version(name string, n int) error {
+	r, err := s.t.src.Manifest(s.ctx, name, n)
+	if unknown(err) {
+		return nil
+	}
+	if err != nil || len(r.Manifest.UsedArtifacts) == 0 {
+		return err
+	}
+	by := s.t.lineageNode(s.ctx, name, n, r.Manifest)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ref := range r.Manifest.UsedArtifacts {
+		s.uses = append(s.uses, lineageUse{strings.Clone(ref), by})
+	}
+	return nil
+}
+
+// unknown: there is no such thing, or it is not for the caller.
+func unknown(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+}
+
+// byVersion orders IDs by name and number.
+func byVersion(a, b string) int {
+	i, j := strings.LastIndexByte(a, ':'), strings.LastIndexByte(b, ':')
+	if c := strings.Compare(a[:i], b[:j]); c != 0 {
+		return c
+	}
+	m, _ := manifest.ParseVersion(a[i+1:])
+	n, _ := manifest.ParseVersion(b[j+1:])
+	return int(m - n)
+}
