@@ -40,7 +40,7 @@ func (t *Tree) view(name string) (Entry, error) {
 	case ".artifactfs":
 		return t.dirEntry(&systemDir{t}, path, long), nil
 	case ".snapshot":
-		if t.opt.Job == nil {
+		if t.opt.Job == nil || t.opt.NoPins {
 			return Entry{}, fmt.Errorf(".snapshot: snapshots are switched off (artifactfs.snapshot): %w", fs.ErrNotExist)
 		}
 		return t.dirEntry(snapshotsDir{t}, path, long), nil

@@ -34,6 +34,7 @@ type snapshotLine struct {
 	ID   string    `json:"id"`
 	Own  bool      `json:"own,omitempty"` // of the job that asks
 	Pins int       `json:"pins"`
+	Uses int       `json:"uses"` // versions that the job has used
 	Used time.Time `json:"used,omitzero"`
 }
 
@@ -60,7 +61,9 @@ func (a *app) snapshotLs() *cobra.Command {
 				}
 				l := snapshotLine{ID: id, Own: id == ownID()}
 				for _, p := range pins {
-					if !p.IsUse() {
+					if p.IsUse() {
+						l.Uses++
+					} else {
 						l.Pins++
 					}
 					if p.Used.After(l.Used) {
@@ -68,12 +71,12 @@ func (a *app) snapshotLs() *cobra.Command {
 					}
 				}
 				lines = append(lines, l)
-				rows = append(rows, []string{id, fmt.Sprint(l.Pins), l.Used.Local().Format(time.DateTime)})
+				rows = append(rows, []string{id, fmt.Sprint(l.Pins), fmt.Sprint(l.Uses), l.Used.Local().Format(time.DateTime)})
 			}
 			if a.json {
 				return a.printJSON(lines)
 			}
-			grid(a.out, []string{"id", "pins", "used"}, rows)
+			grid(a.out, []string{"id", "pins", "uses", "last use"}, rows)
 			return nil
 		},
 	}
@@ -125,6 +128,8 @@ func (a *app) snapshotRm() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm ID [NAME[@ALIAS]]",
 		Short: "Unpin: the job then sees the newest, and goes on seeing that",
+		Long: `Unpin: the job then sees the newest, and goes on seeing that. Without a name the whole snapshot
+goes, and with it what the job has used: that is for when the job has ended.`,
 		Args:  args(1, 2, "an ID and at most one name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.openPinned(args)

@@ -197,6 +197,9 @@ func (a *app) printStatus(d *statusDoc) {
 		for _, p := range d.Job.Pins {
 			job.Fields = append(job.Fields, field{p.Name + " " + p.Alias, p.words()})
 		}
+		if len(d.Job.Used) > 0 {
+			job.Fields = append(job.Fields, field{"used", strings.Join(d.Job.Used, ", ")})
+		}
 	}
 	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], outboxSection(d.Outbox), job, warn})
 	var rows [][]string
