@@ -110,7 +110,7 @@ func TestStoredFilesCached(t *testing.T) {
 	if asks := s.asks.Load() - before; asks != 0 {
 		t.Errorf("%d requests for what is in the cache", asks)
 	}
-	if before > 20 {
+	if before > 60 { // each range once, and each file that may be read next; without a cache there are hundreds
 		t.Errorf("%d requests in all", before)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
@@ -189,7 +189,7 @@ func layOut(t *testing.T, dir string, objects map[string]string) {
 		}
 		sum := md5.Sum([]byte(text))
 		err := os.WriteFile(at, []byte(text), 0o644)
-		if err := errors.Join(err, syscall.Setxattr(at, "user.etag", fmt.Appendf(nil, "%q", hex.EncodeToString(sum[:])), 0)); err != nil {
+		if err := errors.Join(err, unix.Setxattr(at, "user.etag", fmt.Appendf(nil, "%q", hex.EncodeToString(sum[:])), 0)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // TestSettings: every field of a configuration is one that a reload compares, or
 // one that changes nothing in a mount.
 func TestSettings(t *testing.T) {
-	free := []string{"File", "Job", "Embedded", "Wandb", "Warnings", "Data", "CacheDir"} // Data and CacheDir are compared by themselves
+	free := []string{"File", "Job", "Embedded", "Wandb", "Warnings", "Data", "CacheDir", "Lineage"} // the last three are compared by themselves
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		if settingOf[f.Name] == "" && !slices.Contains(free, f.Name) {
 			t.Errorf("a reload does not see a change of %s; add it to settingOf, or to %q", f.Name, free)

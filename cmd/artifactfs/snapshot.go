@@ -130,7 +130,7 @@ func (a *app) snapshotRm() *cobra.Command {
 		Short: "Unpin: the job then sees the newest, and goes on seeing that",
 		Long: `Unpin: the job then sees the newest, and goes on seeing that. Without a name the whole snapshot
 goes, and with it what the job has used: that is for when the job has ended.`,
-		Args:  args(1, 2, "an ID and at most one name"),
+		Args: args(1, 2, "an ID and at most one name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			k, plain, err := a.openPinned(args)
 			if err != nil {
