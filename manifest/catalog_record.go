@@ -43,10 +43,7 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 		return err
 	})
 	g.Go(func() (err error) {
-		meta, _, err = c.b.Read(gctx, versionKey(name, v, "metadata.json"), maxRecord)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-			return nil
-		}
+		meta, err = c.metadata(gctx, name, v)
 		return err
 	})
 	if err := c.judge(g.Wait()); err != nil {
@@ -59,6 +56,12 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 		}
 		return rec, err2
 	}
+	if meta == nil { // the two were asked for at one moment, and may have been written between
+		var err error
+		if meta, err = c.metadata(ctx, name, v); err != nil {
+			return nil, c.judge(err)
+		}
+	}
 	rec, err := NewRecord(name, v, raw, meta, c.dir(name, v))
 	if err != nil {
 		return nil, c.noVersion(name, v, err)
@@ -70,6 +73,15 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 	}
 	c.records.put(recordKey{name, v}, kept)
 	return rec, nil
+}
+
+// metadata reads a version's metadata.json; nil if there is none, or it is no file.
+func (c *Catalog) metadata(ctx context.Context, name string, v int) ([]byte, error) {
+	b, _, err := c.b.Read(ctx, versionKey(name, v, "metadata.json"), maxRecord)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // complete reports whether v has a record of its own.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -228,5 +229,30 @@ func TestCatalogNamesSurvive(t *testing.T) {
 	proxy.Down()
 	if names, err := c.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"m"}) {
 		t.Errorf("Names while the store is away = %v, %v; want the last answer", names, err)
+	}
+}
+
+// A version that is written while it is read is whole, or not there: its two files are
+// asked for at one moment, and the answer about one can be older than the other.
+func TestCatalogReadWhileWritten(t *testing.T) {
+	store, proxy := buckettest.S3(t).Through(t)
+	b := newPrefix(t, store.URI)
+	for file, text := range map[string]string{
+		"manifest.json": `{"name": "n", "version": 1, "type": "Artifact", "path": "/data", "metadata": {}}`, "metadata.json": `{"size": 1}`,
+	} {
+		if err := b.Write(t.Context(), "n/v1/"+file, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked atomic.Int64
+	proxy.Break(func(r *http.Request) buckettest.Fault {
+		if strings.HasSuffix(r.URL.Path, "/n/v1/metadata.json") && asked.Add(1) == 1 {
+			return buckettest.Fault{Status: 404, Body: `<Error><Code>NoSuchKey</Code></Error>`}
+		}
+		return buckettest.Fault{}
+	})
+	rec, err := manifest.NewCatalog(b, nil).Manifest(t.Context(), "n", 1)
+	if err != nil || rec.Meta == nil || asked.Load() != 2 {
+		t.Errorf("%+v, %v, after %d requests for metadata.json", rec, err, asked.Load())
 	}
 }
