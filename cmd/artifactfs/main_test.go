@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,39 +19,23 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// disturbing is what a script has that others would see. In the mount namespace of the
-// tests, which is not the machine's, a log of any store waits for what a mount that is
-// dead, hangs or is hidden may say of it; and a private mount namespace keeps the mounts
-// of every script that runs at that time, and their daemons with them.
-var disturbing = []string{"signal -", "kill -", "mount --bind", "unshare"}
-
-func runsAlone(t *testing.T, file string) bool {
-	script, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(disturbing, func(s string) bool { return bytes.Contains(script, []byte(s)) })
-}
-
+// TestScripts runs one script after the other. They share a mount namespace, which is not
+// the machine's, and a log of any store looks at every mount there: one that another script
+// has killed, stopped, hidden or is just taking away would be in its way, and a private
+// namespace that one makes keeps the daemons of all.
 func TestScripts(t *testing.T) {
 	all, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var others []string
 	for _, file := range all {
-		if !runsAlone(t, file) {
-			others = append(others, file)
-			continue
-		}
-		t.Run("alone", func(t *testing.T) { runScripts(t, file) })
+		t.Run("alone", func(t *testing.T) { runScript(t, file) })
 	}
-	t.Run("beside_each_other", func(t *testing.T) { runScripts(t, others...) })
 }
 
-func runScripts(t *testing.T, files ...string) {
+func runScript(t *testing.T, file string) {
 	testscript.Run(t, testscript.Params{
-		Files:               files,
+		Files:               []string{file},
 		Setup:               setUp,
 		Cmds:                scriptCommands,
 		Condition:           condition,
