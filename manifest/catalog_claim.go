@@ -70,8 +70,8 @@ func (c *Catalog) Put(ctx context.Context, name string, v int, file string, data
 		return err
 	}
 	err := c.put(context.WithoutCancel(ctx), name, v, file, data)
+	c.changed(name) // first: what is being read now is not to be kept
 	c.records.Remove(recordKey{name, v})
-	c.changed(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

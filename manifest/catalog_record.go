@@ -36,6 +36,9 @@ func (c *Catalog) Manifest(ctx context.Context, name string, v int) (*Record, er
 
 // load reads a record, and keeps it.
 func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error) {
+	c.mu.Lock()
+	moves := c.moves
+	c.mu.Unlock()
 	var raw, meta []byte
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -66,12 +69,17 @@ func (c *Catalog) load(ctx context.Context, name string, v int) (*Record, error)
 	if err != nil {
 		return nil, c.noVersion(name, v, err)
 	}
-	kept := cachedRecord{rec: rec}
-	if meta == nil {
-		// Upstream writes metadata.json second: it may be about to come.
-		kept.until = time.Now().Add(max(c.life(), time.Second))
+	if meta != nil {
+		c.records.put(recordKey{name, v}, cachedRecord{rec: rec})
+		return rec, nil
 	}
-	c.records.put(recordKey{name, v}, kept)
+	// Upstream writes metadata.json second: it may be about to come, or have come by a
+	// write of ours meanwhile.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.moves == moves {
+		c.records.put(recordKey{name, v}, cachedRecord{rec: rec, until: time.Now().Add(max(c.life(), time.Second))})
+	}
 	return rec, nil
 }
 

@@ -256,3 +256,39 @@ func TestCatalogReadWhileWritten(t *testing.T) {
 		t.Errorf("%+v, %v, after %d requests for metadata.json", rec, err, asked.Load())
 	}
 }
+
+// Who writes metadata.json through a catalog finds it there, whoever was reading the
+// version meanwhile.
+func TestCatalogReadsItsWrites(t *testing.T) {
+	store, proxy := buckettest.S3(t).Through(t)
+	c, ctx := manifest.NewCatalog(newPrefix(t, store.URI), nil), t.Context()
+	record := []byte(`{"name": "n", "version": 1, "type": "Artifact", "path": "/data", "metadata": {}}`)
+	for _, err := range []error{c.Claim(ctx, "n", 1), c.Put(ctx, "n", 1, "manifest.json", record)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var count atomic.Int64
+	proxy.Break(func(r *http.Request) buckettest.Fault {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/n/v1/metadata.json") && count.Add(1) == 2 {
+			close(asked)
+			<-answer
+			return buckettest.Fault{Status: 404, Body: `<Error><Code>NoSuchKey</Code></Error>`}
+		}
+		return buckettest.Fault{}
+	})
+	done := make(chan error)
+	go func() { _, err := c.Manifest(ctx, "n", 1); done <- err }()
+	<-asked
+	if err := c.Put(ctx, "n", 1, "metadata.json", []byte(`{"size": 1}`)); err != nil {
+		t.Error(err)
+	}
+	close(answer)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if rec, err := c.Manifest(ctx, "n", 1); err != nil || rec.Meta == nil {
+		t.Errorf("%+v, %v: what was written is not there", rec, err)
+	}
+}
