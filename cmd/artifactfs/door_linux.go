@@ -64,8 +64,7 @@ func doorTo(ctx context.Context, k *core, at string) (*door, error) {
 		if s, err := findState(m.Mountpoint); err == nil && s.Place == here {
 			continue
 		}
-		switch st, err := statusElsewhere(m.Mountpoint, here); {
-		case err != nil && !isMounted(m): // it was taken away meanwhile
+		switch st, err := statusElsewhere(m, here); {
 		case err != nil && ourUsers(m): // it may be of our store, and this a container
 			silent = fmt.Errorf("what a path is where %s is mounted cannot be asked: %w; artifactfs status %[1]s", m.Mountpoint, err)
 		case st == nil:
@@ -137,10 +136,14 @@ func knowsHome(ctx context.Context, k *core) bool {
 	return err == nil && hostPIDs() && storeAtHome(ctx, k)
 }
 
-// isMounted reports whether a mount is still there.
+// isMounted reports whether a mount is still there, and its path leads to it. The number
+// of one that was taken away is soon another's.
 func isMounted(m *mountinfo.Info) bool {
-	now, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) { return i.ID != m.ID, i.ID == m.ID })
-	return err != nil || len(now) > 0
+	now, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
+		same := i.ID == m.ID && i.Mountpoint == m.Mountpoint
+		return !same, same
+	})
+	return err != nil || len(now) > 0 && !fs.Covered(m.Mountpoint)
 }
 
 // wholeMounts are the mounts of artifactfs that are to be seen from their root, and
@@ -179,16 +182,19 @@ func ourUsers(m *mountinfo.Info) bool {
 	return mounter(m) == 0 || mounter(m) == outside(os.Geteuid())
 }
 
-// statusElsewhere asks the mount at dir for its status, which is nil if its daemon
-// stands here, or does not tell.
-func statusElsewhere(dir, here string) (*statusDoc, error) {
+// statusElsewhere asks a mount for its status, which is nil if its daemon stands here, or
+// does not tell, or the mount has been taken away meanwhile.
+func statusElsewhere(m *mountinfo.Info, here string) (*statusDoc, error) {
 	var d statusDoc
 	patience := 10 * time.Second
 	if onHost() { // paths are known without it
 		patience = comesBack
 	}
 	for end := time.Now().Add(comesBack); ; {
-		err := askStatusFor(patience, dir, &d)
+		err := askStatusFor(patience, m.Mountpoint, &d)
+		if err != nil && !isMounted(m) {
+			return nil, nil
+		}
 		if err != nil && !errors.Is(err, errNoAnswer) && time.Now().Before(end) {
 			time.Sleep(50 * time.Millisecond)
 			continue
@@ -199,7 +205,7 @@ func statusElsewhere(dir, here string) (*statusDoc, error) {
 		if slices.ContainsFunc(d.Stores, func(s storeStatus) bool { return s.ID != "" }) || time.Now().After(end) {
 			return &d, nil
 		}
-		_, _ = ask(filepath.Join(dir, "artifactfs"), 3*time.Second) // any name: the daemon has not looked at its store yet
+		_, _ = ask(filepath.Join(m.Mountpoint, "artifactfs"), 3*time.Second) // any name: the daemon has not looked at its store yet
 	}
 }
 
