@@ -24,7 +24,7 @@ var wandbServers sync.Map
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
 // aliases; wandb stores w f text logs a file that W&B keeps; wandb serves
 // has a web server of the working directory at $WEB, and wandb refers w g $WEB/f logs a reference to its file f; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
-// logged a version; wandb secret looks for the key in every file below the working directory.
+// logged a version, wandb usedby whether it used one; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	if args[0] == "start" {
@@ -71,6 +71,12 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 		for _, v := range srv.Versions("team", "nemotron", args[1]) {
 			if fmt.Sprintf("v%d", v.Index) == args[2] && (v.LoggedBy == args[3]) == neg {
 				ts.Fatalf("%s:%s was logged by %q, want %q", args[1], args[2], v.LoggedBy, args[3])
+			}
+		}
+	case "usedby":
+		for _, v := range srv.Versions("team", "nemotron", args[1]) {
+			if fmt.Sprintf("v%d", v.Index) == args[2] && slices.Contains(v.UsedBy, args[3]) == neg {
+				ts.Fatalf("%s:%s was used by %q, asked for %q", args[1], args[2], v.UsedBy, args[3])
 			}
 		}
 	case "secret":
