@@ -56,7 +56,7 @@ race: deps
 	go test -race -short -timeout 20m $(PACKAGES)
 
 # BENCH_QUICK=1 for a short run, BENCH_ONLY=remote for a part. Raw output stays in bench/.
-bench: deps build
+bench: deps
 	@scripts/deps.sh bench
 	go run ./scripts/bench $(if $(BENCH_ONLY),-only $(BENCH_ONLY))
 
