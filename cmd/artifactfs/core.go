@@ -161,6 +161,9 @@ func (c *core) configText() []byte {
 	if c.cfg.Deadline != 0 {
 		own["deadline"] = c.cfg.Deadline.String()
 	}
+	if c.cfg.Metrics != "" {
+		own["metrics"] = c.cfg.Metrics
+	}
 	own["log_level"] = strings.ToLower(c.cfg.LogLevel.String())
 	artifacts := map[string]any{"wandb": c.cfg.WandB}
 	if c.cfg.Root != "" {

@@ -28,6 +28,7 @@ type daemon struct {
 
 	events  *events
 	metrics *gauges
+	port    *metricsPort
 	kernel  func() *fs.Kernel // probed once
 
 	cache    *cache.Cache // nil: none, and then
@@ -50,6 +51,7 @@ func newDaemon(s *state, logTo io.Writer) *daemon {
 	d.events = &events{next: newLogger(logTo, d.level).Handler(), ring: &ring{}}
 	d.log = slog.New(d.events)
 	d.metrics = newMetrics(d)
+	d.port = newMetricsPort(d.metrics.text, s.current, d.log)
 	d.supervisor.Store(int64(s.Supervisor))
 	return d
 }
@@ -202,6 +204,7 @@ func (d *daemon) status(ctx context.Context) any {
 			doc.Warnings = append(doc.Warnings, "another process has the cache open: what this mount keeps lies beside that, and takes as much again, in "+d.cache.Dir())
 		}
 	}
+	doc.Metrics = d.port.status()
 	if d.cacheOff != "" {
 		doc.Warnings = append(doc.Warnings, d.cacheOff)
 	}

@@ -145,9 +145,11 @@ func (d *daemon) apply(r *reloadStatus) (*fs.Server, *config.Config, error) {
 			return nil, old.cfg, err
 		}
 		d.level.Set(cfg.LogLevel)
+		d.port.set(cfg.Metrics)
 		return srv, cfg, nil
 	}
 	d.level.Set(cfg.LogLevel)
+	d.port.set(cfg.Metrics)
 	old.data.Reconfigure(cfg.DataRoots, cfg.Deadline)
 	if old.store != nil {
 		old.root.Reconfigure(nil, cfg.Deadline)
@@ -184,7 +186,7 @@ var settingOf = map[string]string{
 	"Root": "artifacts.manifest.root", "WandB": "artifacts.wandb", "Disabled": "artifacts",
 	"DataRoots": "data_roots", "DataURIs": "data_roots (URIs)", "MaxBinds": "max_binds", "UID": "uid", "GID": "gid", "Umask": "umask",
 	"Numbering": "numbering", "Writers": "writers", "Wandb": "wandb", "Snapshot": "snapshot", "StateRoot": "state_root", "CacheSize": "cache_size",
-	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level",
+	"TTL": "ttl", "Deadline": "deadline", "LogLevel": "log_level", "Metrics": "metrics",
 }
 
 // newTree says whether a change takes another tree: what the kernel keeps of the

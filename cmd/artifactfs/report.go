@@ -13,6 +13,7 @@ type report struct {
 	Shared    bool     `json:"shared"`
 	DataRoots []string `json:"data_roots,omitempty"`
 	LogFile   string   `json:"log_file,omitempty"`
+	Metrics   string   `json:"metrics,omitempty"` // where they are served, or why not
 }
 
 type mountReport struct {
@@ -37,6 +38,7 @@ func askReport(s *state) report {
 	var doc statusDoc
 	if askStatus(s.Dir, &doc) == nil && doc.Lane != "" {
 		r.Lane, r.Why = doc.Lane, doc.Why
+		r.Metrics = doc.Metrics.words()
 	}
 	return r
 }
@@ -73,6 +75,9 @@ func (r report) sections() []section {
 		shared = "with every user"
 	}
 	mount.Fields = append(mount.Fields, field{"shared", shared})
+	if r.Metrics != "" {
+		mount.Fields = append(mount.Fields, field{"metrics", r.Metrics})
+	}
 	if r.LogFile != "" {
 		mount.Fields = append(mount.Fields, field{"log", r.LogFile})
 	}

@@ -30,6 +30,9 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"mounts":  mountsAt,
 	"jsonval": jsonVal,
 	"wandb":   wandbServer,
+	"listen":  listen(),
+
+	"scrape": scrape, "samemetrics": sameMetrics,
 }
 
 // setUp gives every script a home of its own, and takes away what it leaves.
@@ -59,6 +62,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("ROOT", filepath.Join(env.WorkDir, "lustre", "artifacts"))
 	env.Setenv("LUSTRE", filepath.Join(env.WorkDir, "lustre"))
 	env.Setenv("OUTER", fmt.Sprintf("/proc/%d/ns/mnt", os.Getppid()))
+	env.Setenv("LOOPBACK", ownLoopback())
 	env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	env.Defer(func() { tearDown(env.WorkDir) })
 	return nil

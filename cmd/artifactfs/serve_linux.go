@@ -71,6 +71,7 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 		m.settle(true)
 		r, st := newReport(s), d.server.Load().Status()
 		r.Lane, r.Why = st.Lane, st.Why
+		r.Metrics = d.port.status().words()
 		_ = a.reportMount(s.Dir, r)
 		d.tellReady()
 	})
@@ -123,7 +124,10 @@ func (d *daemon) serve(ctx context.Context, up func()) error {
 	}
 	defer d.stopPush()
 	d.log.Info("mounted", "dir", d.s.Dir, "root", d.s.Config.Root, "lane", srv.Status().Lane, "shared", d.s.Options.AllowOther)
+	d.port.set(c.cfg.Metrics)
+	defer d.port.close()
 	up()
+	d.port.keep()
 	for gone := ended(srv); ; {
 		select {
 		case <-gone:

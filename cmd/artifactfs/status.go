@@ -168,7 +168,7 @@ func (a *app) printStatus(d *statusDoc) {
 	if !onTerminal(a.out) { // where it is not the panel's title
 		head.Fields = append([]field{{"mountpoint", d.Mountpoint}}, head.Fields...)
 	}
-	r := report{WandB: d.WandB, Disabled: d.Disabled, Lane: d.Lane, Why: d.Why, Shared: d.Shared, DataRoots: d.DataRoots, LogFile: d.LogFile}
+	r := report{WandB: d.WandB, Disabled: d.Disabled, Lane: d.Lane, Why: d.Why, Shared: d.Shared, DataRoots: d.DataRoots, LogFile: d.LogFile, Metrics: d.Metrics.words()}
 	stores := section{Title: "artifacts"}
 	for _, s := range d.Stores {
 		state := s.State

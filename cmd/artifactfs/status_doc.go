@@ -27,6 +27,7 @@ type statusDoc struct {
 	WandB      string           `json:"wandb,omitempty"`
 	Outbox     []*manifest.Push `json:"outbox,omitempty"` // what is on its way to W&B; for root and who mounted
 	Cache      *cacheStatus     `json:"cache,omitempty"`
+	Metrics    *metricsStatus   `json:"metrics,omitempty"`
 	Disabled   string           `json:"disabled,omitempty"`
 	Place      string           `json:"place,omitempty"` // the daemon's mount namespace and root
 	Shared     bool             `json:"shared"`
@@ -105,6 +106,22 @@ func (c *cacheStatus) String() string {
 		s += "; nothing is kept for now: " + c.Trouble
 	}
 	return s
+}
+
+// metricsStatus is the port that metrics are served on.
+type metricsStatus struct {
+	URL   string `json:"url"`
+	Error string `json:"error,omitempty"` // why they are not, for now
+}
+
+func (m *metricsStatus) words() string {
+	switch {
+	case m == nil:
+		return ""
+	case m.Error != "":
+		return "not at " + m.URL + " for now: " + m.Error
+	}
+	return m.URL
 }
 
 // dirID tells a store's directory from others, by whatever path it is reached.

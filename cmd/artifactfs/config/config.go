@@ -38,6 +38,7 @@ type Config struct {
 	TTL       time.Duration `json:"ttl,omitempty"`
 	Deadline  time.Duration `json:"deadline,omitempty"`
 	LogLevel  slog.Level    `json:"log_level"`
+	Metrics   string        `json:"metrics,omitempty"` // address and port that they are served on; "": none
 
 	// Warnings are for people, one line each: what was set and does nothing here.
 	Warnings []string `json:"warnings,omitempty"`

@@ -36,6 +36,7 @@ var ownKeys = map[string]setter{
 	"deadline":   setDeadline,
 	"log_level":  setLogLevel,
 	"writers":    setWriters,
+	"metrics":    setMetrics,
 
 	"cache_dir":  setCacheDir,
 	"cache_size": setCacheSize,
