@@ -23,14 +23,14 @@ import (
 	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 )
 
-// 16 processes log 20 versions each to one name of a bucket, through the mount's doors, upstream's own sequence of system calls among
+// 16 processes log many versions each to one name of a bucket, through the mount's doors, upstream's own sequence of system calls among
 // them, and by the command: every version is there once, whole, and latest is the highest.
 func TestWritersToBuckets(t *testing.T) {
 	needRoot(t)
 	py := python(t)
-	processes, each := 16, 20
+	processes, each := 16, logsEach(8)
 	if testing.Short() {
-		processes, each = 6, 5
+		processes, each = 6, logsEach(5)
 	}
 	eachStore(t, func(t *testing.T, store buckettest.Store) {
 		s := newSite(t, siteOptions{Root: store.URI})

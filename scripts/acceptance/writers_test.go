@@ -16,9 +16,17 @@ import (
 	"time"
 )
 
-// logsVar says how often each process of TestWritersThroughAllDoors logs: ARTIFACTFS_TEST_LOGS=50 is the whole promise and takes near two
-// minutes.
+// logsVar says how often each process of TestWritersThroughAllDoors and TestWritersToBuckets logs: ARTIFACTFS_TEST_LOGS=50, or 20 for buckets, is
+// the whole promise.
 const logsVar = "ARTIFACTFS_TEST_LOGS"
+
+// logsEach is how often a process logs, unless ARTIFACTFS_TEST_LOGS says otherwise.
+func logsEach(usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(logsVar)); err == nil {
+		return n
+	}
+	return usual
+}
 
 // 64 processes log to one name, each many versions, through all four doors at once. Every log has a version of its own, complete and as
 // answered; meanwhile latest never dangles and never goes back.
@@ -27,12 +35,9 @@ func TestWritersThroughAllDoors(t *testing.T) {
 	s := newSite(t, siteOptions{})
 	const name = "team/corpus" // nested names go through the same doors, once team is there
 	dir := s.data("corpus", map[string]string{"part.txt": "text"})
-	processes, each := 64, 25
+	processes, each := 64, logsEach(20)
 	if testing.Short() {
-		processes, each = 16, 10
-	}
-	if n, err := strconv.Atoi(os.Getenv(logsVar)); err == nil {
-		each = n
+		processes, each = 16, logsEach(10)
 	}
 
 	doors := []func(tag string) ([]string, string){
