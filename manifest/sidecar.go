@@ -12,6 +12,7 @@ import (
 // What is ours lies in .artifactfs of the root:
 //
 //	log/NAME/vN.json      what upstream's record has no place for
+//	used/NAME/vN.json     what a version of upstream's own writer was made from
 //	requests/HH/HASH      which version answered a request_id
 //	locks/HH              held while a latest is moved
 //	snapshots/ID/…        what jobs see as latest: see Pins
@@ -28,7 +29,7 @@ const (
 	likeStore = fs.FileMode(0)
 )
 
-var ownDirs = map[string]fs.FileMode{"log": sticky, "requests": sticky, "locks": sticky, "snapshots": sticky, "retired": likeStore, "wandb": likeStore}
+var ownDirs = map[string]fs.FileMode{"log": sticky, "used": sticky, "requests": sticky, "locks": sticky, "snapshots": sticky, "retired": likeStore, "wandb": likeStore}
 
 // own returns a directory below .artifactfs/KIND, or with neither .artifactfs, making
 // what is missing. None of its components may be a link. To be called inside do.

@@ -35,6 +35,9 @@ func (n *textNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		return nil, 0, syscall.EROFS
 	}
 	b, errno := n.read(ctx)
+	if u, ok := n.inode.entry().Node.(resolver.Using); ok && errno == 0 {
+		u.Opened(as(ctx))
+	}
 	return b, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, errno
 }
 

@@ -59,6 +59,12 @@ type Text interface {
 	Read(ctx context.Context) ([]byte, error)
 }
 
+// Using is a Text of a version: who opens it uses that version. Who asks for its size
+// does not.
+type Using interface {
+	Opened(ctx context.Context)
+}
+
 // Versioned is a node that shows data of a version.
 type Versioned interface {
 	Which() (name string, version int)

@@ -172,15 +172,21 @@ type fieldText struct {
 	name string
 }
 
-var _ Text = (*fieldText)(nil)
+var (
+	_ Text  = (*fieldText)(nil)
+	_ Using = (*fieldText)(nil)
+)
 
 func (f *fieldText) Read(ctx context.Context) ([]byte, error) {
 	v, err := f.d.t.version(ctx, f.d.name, f.d.n)
 	if err != nil {
 		return nil, err
 	}
-	f.d.t.Opened(ctx, whose(f.d.t.in, f.d.name), f.d.n)
 	return f.d.field(v, f.name)
+}
+
+func (f *fieldText) Opened(ctx context.Context) {
+	f.d.t.opened(ctx, f.d.name, f.d.n)
 }
 
 func (d *fieldDir) ReadDir(ctx context.Context) ([]DirEntry, error) {

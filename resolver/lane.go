@@ -23,7 +23,7 @@ func (l *versionLink) Readlink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l.t.Opened(ctx, l.name, l.n) // what follows is seen by nobody here
+	l.t.opened(ctx, l.name, l.n) // what follows is seen by nobody here
 	path, err := localPath(v)
 	if err != nil {
 		return "", err

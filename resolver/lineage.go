@@ -55,7 +55,10 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 		return nil, err
 	}
 	g := &lineage{t: t, nodes: map[string]*LineageNode{}, edges: map[LineageEdge]bool{}}
-	start := g.version(ctx, v)
+	start, err := g.version(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	if o.Up {
 		err = g.walk(ctx, start, o.Depth, g.parents)
 	}
@@ -129,11 +132,12 @@ func (g *lineage) edge(from, to *LineageNode) {
 }
 
 // version is the node of a version that was found.
-func (g *lineage) version(ctx context.Context, v *Version) *LineageNode {
+func (g *lineage) version(ctx context.Context, v *Version) (n *LineageNode, err error) {
 	side := g.t.sideOf(v)
-	n := side.lineageNode(ctx, v.Name, v.N, v.Record.Manifest)
-	n.from, n.data = v.Record.Manifest.UsedArtifacts, v.Record.Manifest.Inputs
-	return g.add(n)
+	n = side.lineageNode(ctx, v.Name, v.N, v.Record.Manifest)
+	n.data = v.Record.Manifest.Inputs
+	n.from, err = g.t.MadeFrom(ctx, v)
+	return g.add(n), err
 }
 
 func (t *Tree) lineageNode(ctx context.Context, name string, n int, m *manifest.Manifest) *LineageNode {
@@ -201,7 +205,7 @@ func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNo
 	} else if err != nil {
 		return nil, err
 	}
-	return g.version(ctx, v), nil
+	return g.version(ctx, v)
 }
 
 // children puts what was made from a version into the graph.

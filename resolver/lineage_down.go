@@ -60,19 +60,24 @@ type lineageUse struct {
 // everyUse reads every record of a side: what they say was used, and the names there are.
 // Of a version only that is kept.
 func (t *Tree) everyUse(ctx context.Context) ([]lineageUse, map[string]bool, error) {
+	keeping, err := t.keeping(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(lineageReads)
-	s := &useScan{t: t, ctx: ctx, g: g, names: map[string]bool{}}
+	s := &useScan{t: t, ctx: ctx, g: g, keeping: keeping, names: map[string]bool{}}
 	g.Go(func() error { return s.below("") })
-	err := g.Wait()
+	err = g.Wait()
 	return s.uses, s.names, err
 }
 
 // useScan is everyUse on its way.
 type useScan struct {
-	t   *Tree
-	ctx context.Context
-	g   *errgroup.Group
+	t       *Tree
+	ctx     context.Context
+	g       *errgroup.Group
+	keeping map[string]bool // of what more than its record is to be read
 
 	mu    sync.Mutex // guards what follows
 	uses  []lineageUse
@@ -125,14 +130,22 @@ func (s *useScan) version(name string, n int) error {
 	r, err := s.t.src.Manifest(s.ctx, name, n)
 	if unknown(err) {
 		return nil
-	}
-	if err != nil || len(r.Manifest.UsedArtifacts) == 0 {
+	} else if err != nil {
 		return err
+	}
+	used := r.Manifest.UsedArtifacts
+	if s.keeping[name+":"+manifest.Version(n).String()] {
+		if used, err = s.t.MadeFrom(s.ctx, &Version{Name: name, N: n, Record: r, in: s.t.in}); err != nil {
+			return err
+		}
+	}
+	if len(used) == 0 {
+		return nil
 	}
 	by := s.t.lineageNode(s.ctx, name, n, r.Manifest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ref := range r.Manifest.UsedArtifacts {
+	for _, ref := range used {
 		s.uses = append(s.uses, lineageUse{strings.Clone(ref), by})
 	}
 	return nil

@@ -261,7 +261,10 @@ type recordText struct {
 	name string
 }
 
-var _ Text = (*recordText)(nil)
+var (
+	_ Text  = (*recordText)(nil)
+	_ Using = (*recordText)(nil)
+)
 
 func (f *recordText) Read(ctx context.Context) ([]byte, error) {
 	v, err := f.d.t.version(ctx, f.d.name, f.d.n)
@@ -272,4 +275,12 @@ func (f *recordText) Read(ctx context.Context) ([]byte, error) {
 		return v.Record.Raw, nil
 	}
 	return v.Record.RawMeta, nil
+}
+
+// Opened: upstream's own reader goes by the record, and to the data past the mount. Who
+// reads back what it has just written uses nothing.
+func (f *recordText) Opened(ctx context.Context) {
+	if !f.d.t.drafts.owns(ctx, f.d.key()) {
+		f.d.t.opened(ctx, f.d.name, f.d.n)
+	}
 }

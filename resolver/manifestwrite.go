@@ -231,6 +231,9 @@ func (d *recordDir) rename(ctx context.Context, old string, to Mutable, name str
 	if !d.t.drafts.begin(d.key(), name) {
 		return fmt.Errorf(".manifest/%s/%s is in place, and a record does not change: %w", d.key(), name, syscall.EROFS)
 	}
+	if name == manifestFile { // before it is a version: none is seen without
+		d.t.keepUsed(ctx, d.name, d.n, b)
+	}
 	err = c.Put(context.WithoutCancel(ctx), d.name, d.n, name, b)
 	d.t.drafts.finish(d.key(), name, err == nil)
 	if err == nil {

@@ -24,6 +24,7 @@ var (
 	_ Noter     = (*Union)(nil)
 	_ Namer     = (*Union)(nil)
 	_ Surveyor  = (*Union)(nil)
+	_ UseKeeper = (*Union)(nil)
 )
 
 // stored returns the store, and the number in it of the version that the tree calls
@@ -148,6 +149,36 @@ func (u *Union) Note(ctx context.Context, name string, n int, key string, value 
 		return err
 	}
 	return r.Note(ctx, name, k, key, value)
+}
+
+// KeepUsed keeps what a version was made from.
+func (u *Union) KeepUsed(ctx context.Context, name string, n int, refs []string) error {
+	k, m, err := can[UseKeeper](ctx, u, name, n)
+	if err != nil {
+		return err
+	}
+	return k.KeepUsed(ctx, name, m, refs)
+}
+
+// KeptUsed returns it; nothing of what only W&B has.
+func (u *Union) KeptUsed(ctx context.Context, name string, n int) ([]string, error) {
+	k, m, err := can[UseKeeper](ctx, u, name, n)
+	if err != nil {
+		if u.alone(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	return k.KeptUsed(ctx, name, m)
+}
+
+// EachUsed calls fn where the numbers are the store's: W&B's are asked for by its side.
+func (u *Union) EachUsed(ctx context.Context, fn func(name string, n int)) error {
+	by, err := u.Numbering(ctx)
+	if k, ok := u.manifest.(UseKeeper); ok && err == nil && by == manifest.ByManifest {
+		err = k.EachUsed(ctx, fn)
+	}
+	return err
 }
 
 // Files returns the files that the one that numbers keeps of a version.

@@ -58,18 +58,23 @@ func newUses() *uses {
 // Opened notes that the caller has opened something of a version's data, as
 // Versioned.Which names it.
 func (t *Tree) Opened(ctx context.Context, which string, n int) {
+	side, name := t.named(which)
+	side.opened(ctx, name, n)
+}
+
+// opened is Opened of a version of this side.
+func (t *Tree) opened(ctx context.Context, name string, n int) {
 	if t.opt.NoUses || t.opt.Job == nil {
 		return
 	}
-	if c, ok := store.CallerOf(ctx); ok && t.uses.recent(opener{c.PID, which, n}, t.opt.Now()) {
+	if c, ok := store.CallerOf(ctx); ok && t.uses.recent(opener{c.PID, whose(t.in, name), n}, t.opt.Now()) {
 		return
 	}
 	id := t.jobOf(ctx)
 	if id == "" {
 		return
 	}
-	side, name := t.named(which)
-	side.use(ctx, id, name, manifest.Target{Version: n})
+	t.use(ctx, id, name, manifest.Target{Version: n})
 }
 
 // recent reports whether a process has opened something of a version within a second,

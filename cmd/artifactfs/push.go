@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
 )
 
 func (a *app) pushCmd() *cobra.Command {
@@ -78,7 +80,15 @@ func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, erro
 	if p, err := inWandB(ctx, k.store, ref.Name, int(n)); p != nil || err != nil {
 		return p, err
 	}
-	return k.push.Push(ctx, ref.Name, int(n), r.Draft())
+	d := r.Draft()
+	if keeper, ok := k.store.(resolver.UseKeeper); ok { // of what upstream's own writer has logged
+		kept, err := keeper.KeptUsed(ctx, ref.Name, int(n))
+		if err != nil {
+			return nil, err
+		}
+		d.Manifest.UsedArtifacts = slices.Concat(d.Manifest.UsedArtifacts, kept)
+	}
+	return k.push.Push(ctx, ref.Name, int(n), d)
 }
 
 // pushAll tries each push once, and says what became of it. What has no id is done.

@@ -129,10 +129,14 @@ func (a *app) printVersion(ctx context.Context, k *core, v *resolver.Version, re
 			fmt.Fprintf(a.err, "artifactfs: %s\n", oneLine(err))
 		}
 	}
+	used, err := k.tree.MadeFrom(ctx, v)
+	if err != nil {
+		return err
+	}
 	for _, l := range []struct {
 		key  string
 		list []string
-	}{{"inputs", m.Inputs}, {"used_artifacts", m.UsedArtifacts}} {
+	}{{"inputs", m.Inputs}, {"used_artifacts", used}} {
 		if len(l.list) > 0 || a.json {
 			out = append(out, manifest.Member{Key: l.key, Value: append([]string{}, l.list...)})
 		}

@@ -92,6 +92,13 @@ func (g *guarded) Note(ctx context.Context, name string, version int, key string
 	return g.Catalog.Note(ctx, name, version, key, value)
 }
 
+func (g *guarded) KeepUsed(ctx context.Context, name string, version int, refs []string) error {
+	if err := g.may(ctx); err != nil {
+		return err
+	}
+	return g.Catalog.KeepUsed(ctx, name, version, refs)
+}
+
 func (g *guarded) SetIndex(ctx context.Context, b []byte) error {
 	if err := g.may(ctx); err != nil {
 		return err

@@ -54,6 +54,9 @@ func TestLineageOfAJob(t *testing.T) {
 			}
 			s.artifactfs("log", "other", other)
 			lineageOfAJob(t, s, out)
+			if tt.key == "" && tt.lane == "auto" {
+				lineageOfUpstream(t, s, out)
+			}
 			if tt.key == "" {
 				return
 			}
@@ -90,6 +93,33 @@ func lineageOfAJob(t *testing.T, s *site, out string) {
 	}
 }
 
+// lineageOfUpstream is a job of upstream's code, which resolves what it reads and logs what it has made in .manifest. The record stays
+// as it writes it.
+func lineageOfUpstream(t *testing.T, s *site, out string) {
+	t.Helper()
+	py := python(t)
+	dir, err := os.Getwd()
+	must(t, err)
+	view := s.path(".manifest")
+	s.job(0, "upstream", fmt.Sprintf("cat %s/sft/$(cat %[1]s/sft/latest)/manifest.json %s >/dev/null; cd %s; %s upstream_writer.py %[1]s ckpt 2 %s t",
+		view, s.path("other", "latest", "d", "y"), dir, py, out))
+	for n := range 2 {
+		if got := s.madeFrom("ckpt", n+1); len(got) > 0 {
+			t.Errorf("ckpt:v%d: the record that upstream wrote says %q now", n+1, got)
+		}
+		var doc struct {
+			Edges []struct{ From, To string } `json:"edges"`
+		}
+		must(t, json.Unmarshal([]byte(readFile(t, s.path(".manifest", "ckpt", fmt.Sprint("v", n+1), "lineage.json"))), &doc))
+		if got := fmt.Sprint(doc.Edges); got != fmt.Sprintf("[{other:v1 ckpt:v%d} {sft:v2 ckpt:v%[1]d}]", n+1) {
+			t.Errorf("ckpt:v%d: lineage.json has %s", n+1, got)
+		}
+	}
+	if got := s.artifactfs("lineage", "other", "--down", "--mount", s.Mnt); !strings.Contains(got, "ckpt:v1") || !strings.Contains(got, "ckpt:v2") {
+		t.Errorf("lineage says\n%s", got)
+	}
+}
+
 // The same over a store that has no users, and no directories.
 func TestLineageInABucket(t *testing.T) {
 	needProgram(t, "setpriv")
@@ -100,4 +130,5 @@ func TestLineageInABucket(t *testing.T) {
 	}
 	s.artifactfs("log", "other", other)
 	lineageOfAJob(t, s, out)
+	lineageOfUpstream(t, s, out)
 }
