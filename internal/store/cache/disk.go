@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
@@ -75,7 +74,7 @@ type disk struct {
 	head
 	data, sums *os.File
 	seed       uint64
-	fresh      atomic.Bool // nothing was written into it yet
+	hands
 }
 
 // reader reads from a file into p: readNow, or readWait.
@@ -145,11 +144,14 @@ func createDisk(dir string, h head) (*disk, error) {
 		return nil, err
 	}
 	d := &disk{head: h, data: data, sums: sums, seed: h.seed()}
-	d.fresh.Store(true)
 	if _, err = sums.WriteAt(d.encode(), 0); err == nil {
 		// The whole length at once: file systems that guess how far a growing file
 		// will go would take more of the disk than was reserved.
 		err = data.Truncate(h.size)
+	}
+	if err == nil {
+		d.last, err = stampOf(data)
+		d.ours.Store(err == nil)
 	}
 	if err != nil {
 		d.close()

@@ -30,7 +30,7 @@ type fetch struct {
 	from, to int
 	ahead    bool // nobody has asked for it yet
 	paid     bool // its memory is acquired
-	fresh    bool // it is the first to write into new files
+	allotted bool // its room on the disk is taken at once
 	ctx      context.Context
 	cancel   context.CancelFunc
 
@@ -82,12 +82,9 @@ func (f *fetch) run() {
 	f.over, f.err = true, err
 	close(f.moved)
 	full := f.b.have.count() == f.b.units()
-	all := f.fresh && full && f.from == 0 && int64(f.to)*unit >= o.size
 	c.letGo(f.b)
 	c.mu.Unlock()
-	if algorithm, _ := digestOf(f.src); all && newHash(algorithm) == nil {
-		c.complete(o)
-	} else if full {
+	if full && !c.complete(o, f.src) {
 		c.checkLater(o, f.src)
 	}
 	c.disclaim(o)
@@ -113,13 +110,23 @@ func (f *fetch) do() error {
 	f.reserved = n
 	c.mu.Unlock()
 	c.chargeObject(f)
-	end := c.watched()
-	d, err := o.files()
-	if end(); err != nil {
+	var d *disk
+	err := c.on(func() (err error) {
+		if d, err = o.files(); err == nil {
+			d.begin()
+			f.allot(d)
+		}
+		return err
+	})
+	if err != nil {
 		c.failed(err)
 		return errNotKept
 	}
-	f.fresh = d.fresh.Swap(false)
+	defer c.on(func() error {
+		f.giveBack(d)
+		d.end()
+		return nil
+	})
 	return f.stream(d)
 }
 

@@ -126,6 +126,9 @@ func (c *Cache) lose(b *block, i int) {
 	defer c.mu.Unlock()
 	b.have.unset(i)
 	b.o.good = stamp{}
+	if d := b.o.disk.Load(); d != nil {
+		d.ours.Store(false)
+	}
 }
 
 // await waits until unit i can be read, which it fetches with those up to last if

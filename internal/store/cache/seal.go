@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/zeebo/xxh3"
+
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // A seal says, in the last bytes of the sums file's header but its checksum, what the data
@@ -49,20 +51,33 @@ func (d *disk) sealed() (stamp, bool) {
 	return s, err == nil && binary.LittleEndian.Uint64(b[:]) == d.sealOf(s)
 }
 
-// complete notes that all of an object's content is right, because one fetch has just
-// written it into new files. There is nothing to read then.
-func (c *Cache) complete(o *object) {
-	defer c.watched()()
-	d, err := o.files()
-	if err != nil {
-		return
+// complete notes that all of an object's content is right, where this process has just
+// written all of it, and nobody else anything: there is nothing to read then. False if it
+// is to be read, for there is a digest to compare, or not all of it is there.
+func (c *Cache) complete(o *object, src store.Object) bool {
+	if algorithm, _ := digestOf(src); newHash(algorithm) != nil {
+		return false
 	}
-	s, err := stampOf(d.data)
-	if err != nil || s.size != o.size {
-		return
+	d := o.disk.Load()
+	if d == nil {
+		return false
+	}
+	defer c.watched()()
+	s, ours := d.untouched()
+	if !ours || s.size != o.size || !c.noteGood(o, s) {
+		return false
 	}
 	_ = d.seal(s) // without, the next process reads it
+	return true
+}
+
+// noteGood notes what stamp a file has that is right, if all of it is there.
+func (c *Cache) noteGood(o *object, s stamp) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !o.whole() {
+		return false
+	}
 	o.good = s
+	return true
 }

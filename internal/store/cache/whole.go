@@ -108,18 +108,26 @@ func (c *Cache) isGood(o *object, f *os.File) error {
 	return nil
 }
 
+// whole reports whether all units are there. The mutex is held.
+func (o *object) whole() bool {
+	per := int64(o.c.unitsPer) * unit
+	if int64(len(o.blocks)) != (o.size+per-1)/per {
+		return false
+	}
+	for _, b := range o.blocks {
+		if b.gone != nil || b.have.count() < b.units() {
+			return false
+		}
+	}
+	return true
+}
+
 // holdAll holds all blocks of an object; nil if not all units are there.
 func (c *Cache) holdAll(o *object) []*block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	per := int64(c.unitsPer) * unit
-	if int64(len(o.blocks)) != (o.size+per-1)/per {
+	if !o.whole() {
 		return nil
-	}
-	for _, b := range o.blocks {
-		if b.gone != nil || b.have.count() < b.units() {
-			return nil
-		}
 	}
 	held := make([]*block, 0, len(o.blocks))
 	for _, b := range o.blocks {
