@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -49,7 +50,7 @@ func largeStore(s *site, t *table) error {
 	if len(l.daemons()) == 0 {
 		return errors.New("no daemon found to weigh")
 	}
-	t.add(what+"idle RSS", "auto", "MiB", 0, l.rss(), limit{atMost: 64, absolute: true})
+	t.add(what+"idle PSS", "auto", "MiB", 0, l.pss(), limit{atMost: 64, absolute: true})
 	start := time.Now()
 	entries, err := os.ReadDir(l.mnt)
 	if err != nil || len(entries) != s.artifacts {
@@ -64,7 +65,7 @@ func largeStore(s *site, t *table) error {
 	if err := filepath.WalkDir(l.mnt, visitVersions); err != nil {
 		return err
 	}
-	t.add(what+"RSS after find", "auto", "MiB", 0, l.rss(), limit{})
+	t.add(what+"PSS after find", "auto", "MiB", 0, l.pss(), limit{})
 	return nil
 }
 
@@ -76,14 +77,17 @@ func visitVersions(path string, d os.DirEntry, err error) error {
 	return err
 }
 
-// rss is what all processes of the lane hold, in MiB.
-func (l lane) rss() float64 {
+// pss is what all processes of the lane hold, in MiB: daemon and supervisor are one binary, whose pages count once.
+func (l lane) pss() float64 {
 	total := 0.0
 	for _, pid := range l.daemons() {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-		var size, resident float64
-		fmt.Sscan(string(text), &size, &resident)
-		total += resident * float64(os.Getpagesize()) / (1 << 20)
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		for line := range strings.Lines(string(text)) {
+			var kib float64
+			if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kib); n == 1 {
+				total += kib / 1024
+			}
+		}
 	}
 	return total
 }
