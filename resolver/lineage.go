@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"artifactfs.dev/artifactfs/manifest"
 )
@@ -13,6 +14,9 @@ type Lineage struct {
 	Of    string         `json:"of"` // the ID of the version that was asked for
 	Nodes []*LineageNode `json:"nodes"`
 	Edges []LineageEdge  `json:"edges"`
+
+	// Warnings say what is not in it, since W&B did not answer.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // LineageNode is a version, or data that is none.
@@ -29,8 +33,14 @@ type LineageNode struct {
 	More      bool   `json:"more,omitempty"`    // it has neighbours beyond the depth
 
 	side *Tree // in which its record is meant; nil if it has none
-	from []string
+	from []madeFrom
 	data []string
+}
+
+// madeFrom is a reference in a record of a side.
+type madeFrom struct {
+	side *Tree
+	ref  string
 }
 
 // LineageEdge says that To was made from From.
@@ -54,7 +64,7 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 	if err != nil {
 		return nil, err
 	}
-	g := &lineage{t: t, nodes: map[string]*LineageNode{}, edges: map[LineageEdge]bool{}}
+	g := &lineage{t: t.whole(), twins: t.twins(), nodes: map[string]*LineageNode{}, edges: map[LineageEdge]bool{}}
 	start, err := g.version(ctx, v)
 	if err != nil {
 		return nil, err
@@ -64,9 +74,11 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 	}
 	if o.Down && err == nil {
 		var made map[string][]*LineageNode
-		if made, err = t.children(ctx); err == nil {
-			err = g.walk(ctx, start, o.Depth, func(_ context.Context, n *LineageNode) ([]*LineageNode, error) {
-				return g.children(n, made[n.ID]), nil
+		if made, err = g.scan(ctx); err == nil {
+			err = g.walk(ctx, start, o.Depth, func(ctx context.Context, n *LineageNode) ([]*LineageNode, error) {
+				own := g.children(n, made[n.ID])
+				theirs, err := g.made(ctx, n)
+				return append(own, theirs...), err
 			})
 		}
 	}
@@ -79,6 +91,7 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 // lineage is a graph being made.
 type lineage struct {
 	t     *Tree
+	twins *twins
 	out   Lineage
 	nodes map[string]*LineageNode
 	edges map[LineageEdge]bool
@@ -134,46 +147,35 @@ func (g *lineage) edge(from, to *LineageNode) {
 // version is the node of a version that was found.
 func (g *lineage) version(ctx context.Context, v *Version) (n *LineageNode, err error) {
 	side := g.t.sideOf(v)
-	n = side.lineageNode(ctx, v.Name, v.N, v.Record.Manifest)
-	n.data = v.Record.Manifest.Inputs
-	n.from, err = g.t.MadeFrom(ctx, v)
+	n = g.node(ctx, side, v.Name, v.N, v.Record.Manifest)
+	if g.nodes[n.ID] != nil {
+		return g.nodes[n.ID], nil
+	}
+	if err = g.read(ctx, n, side, v); err == nil {
+		err = g.readTwin(ctx, n, side, v)
+	}
 	return g.add(n), err
 }
 
-func (t *Tree) lineageNode(ctx context.Context, name string, n int, m *manifest.Manifest) *LineageNode {
-	return &LineageNode{ID: t.lineageID(ctx, name, n), Type: m.Type, CreatedAt: m.CreatedAt, Producer: m.Producer, Path: m.Path, side: t}
+// read adds to a node what a record says that its version was made from.
+func (g *lineage) read(ctx context.Context, n *LineageNode, side *Tree, v *Version) error {
+	refs, err := side.MadeFrom(ctx, v)
+	for _, ref := range refs {
+		n.from = append(n.from, madeFrom{side, ref})
+	}
+	n.data = merged(n.data, v.Record.Manifest.Inputs)
+	return err
 }
 
-// lineageID names a version of this side. One of W&B's that the store has too goes by the
-// store's number where that is the tree's.
-func (t *Tree) lineageID(ctx context.Context, name string, n int) string {
-	to := t.own(ctx, name, n)
-	if to.In == manifest.ByWandB {
-		if known, ok := t.main.inStore(ctx, name, n); ok {
-			to = manifest.Target{Version: known}
-		}
-	}
-	return whose(to.In, name) + ":" + manifest.Version(to.Version).String()
-}
-
-// inStore returns the store's number of W&B's version n, if the store has it.
-func (t *Tree) inStore(ctx context.Context, name string, n int) (int, bool) {
-	u, ok := t.src.(*Union)
-	if !ok || u.book == nil {
-		return 0, false
-	}
-	w, err := u.book.FromWandB(ctx, name, n)
-	if err != nil || w.Manifest < 1 {
-		return 0, false
-	}
-	return w.Manifest, true
+func (g *lineage) node(ctx context.Context, side *Tree, name string, n int, m *manifest.Manifest) *LineageNode {
+	return &LineageNode{ID: g.twins.id(ctx, side, name, n), Type: m.Type, CreatedAt: m.CreatedAt, Producer: m.Producer, Path: m.Path, side: side}
 }
 
 // parents are the nodes of what a record says that its version was made from.
 func (g *lineage) parents(ctx context.Context, n *LineageNode) ([]*LineageNode, error) {
 	var out []*LineageNode
-	for _, text := range n.from {
-		p, err := g.used(ctx, n.side, text)
+	for _, from := range n.from {
+		p, err := g.used(ctx, from.side, from.ref)
 		if err != nil {
 			return nil, err
 		}
@@ -186,9 +188,10 @@ func (g *lineage) parents(ctx context.Context, n *LineageNode) ([]*LineageNode, 
 	return out, nil
 }
 
-// used is the node of a reference in a record. Its numbers are those of the record's side.
+// used is the node of a reference in a record. Numbers in W&B's are W&B's; the store's
+// has the tree's, and full names of W&B's.
 func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNode, error) {
-	ref, err := manifest.ParseRef(text)
+	side, ref, err := g.parse(side, text)
 	if err != nil {
 		return g.add(&LineageNode{ID: text, Missing: "it is no reference"}), nil
 	}
@@ -201,11 +204,28 @@ func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNo
 		v, err = side.resolve(ctx, manifest.Ref{Name: ref.Name, Version: ref.Version}, false)
 	}
 	if unknown(err) {
-		return g.add(&LineageNode{ID: ref.Name + ":" + ref.Version, Missing: err.Error()}), nil
+		return g.add(&LineageNode{ID: g.twins.id(ctx, side, ref.Name, int(number)), Missing: err.Error()}), nil
+	} else if err != nil && g.t.runs() != nil && (side.byWandB(ctx, ref.Name) || strings.Count(ref.Name, "/") == 2) {
+		g.out.warn(fmt.Errorf("what W&B knows is not all here: %w", err))
+		return g.add(&LineageNode{ID: g.twins.id(ctx, side, ref.Name, int(number)), Missing: err.Error()}), nil
 	} else if err != nil {
 		return nil, err
 	}
 	return g.version(ctx, v)
+}
+
+// parse reads a reference in a record of a side. A number is the tree's there, or W&B's in
+// W&B's own; a view before the name, or W&B's full name, says whose it is.
+func (g *lineage) parse(side *Tree, text string) (*Tree, manifest.Ref, error) {
+	if side.in == manifest.ByManifest {
+		side = side.whole()
+	}
+	view, text := side.named(text)
+	ref, err := manifest.ParseRef(text)
+	if r := g.t.runs(); err == nil && r != nil && strings.Count(ref.Name, "/") == 2 && r.Within(ref.Name) {
+		view, ref.Name = g.t.wandb, ref.Name[strings.LastIndexByte(ref.Name, '/')+1:]
+	}
+	return view, ref, err
 }
 
 // children puts what was made from a version into the graph.

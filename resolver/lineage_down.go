@@ -17,31 +17,35 @@ import (
 // bucket.
 const lineageReads = 32
 
-// children returns, for each version that some record says was used, the versions that
-// were made from it, sorted; by lineageID.
-func (t *Tree) children(ctx context.Context) (map[string][]*LineageNode, error) {
+// scan returns, for each version that some record of the store says was used, the
+// versions that were made from it, sorted; by ID. W&B is asked node by node instead.
+func (g *lineage) scan(ctx context.Context) (map[string][]*LineageNode, error) {
 	out := map[string][]*LineageNode{}
-	sides := []*Tree{t}
-	if by, err := t.numbering(ctx); err == nil && by == manifest.ByManifest && t.wandb != nil {
-		sides = append(sides, t.wandb) // what W&B alone has
+	side := g.t
+	if g.t.manifest != nil {
+		side = g.t.manifest
+	} else if g.t.wandb != nil {
+		return out, nil // W&B alone
 	}
-	for _, s := range sides {
-		uses, names, err := s.everyUse(ctx)
+	uses, names, err := g.everyUse(ctx, side)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range uses {
+		in, ref, err := g.parse(side, u.ref)
 		if err != nil {
-			return nil, err
+			continue
 		}
-		for _, u := range uses {
-			ref, err := manifest.ParseRef(u.ref)
-			if err != nil {
-				continue
-			}
-			n, number := ref.Number()
-			if d, other := ref.Dashed(); other && !names[ref.Name] && names[d.Name] {
-				ref = d
-			}
-			if from := s.lineageID(ctx, ref.Name, int(n)); number {
-				out[from] = append(out[from], u.by)
-			}
+		n, number := ref.Number()
+		if in != g.t.wandb && !names[ref.Name] && g.t.runs() != nil && strings.Count(ref.Name, "/") == 2 {
+			in = g.t.wandb // another project's
+		}
+		if d, other := ref.Dashed(); other && !names[ref.Name] && names[d.Name] {
+			ref = d
+		}
+		if number {
+			from := g.twins.id(ctx, in, ref.Name, int(n))
+			out[from] = append(out[from], u.by)
 		}
 	}
 	for id, list := range out {
@@ -59,21 +63,22 @@ type lineageUse struct {
 
 // everyUse reads every record of a side: what they say was used, and the names there are.
 // Of a version only that is kept.
-func (t *Tree) everyUse(ctx context.Context) ([]lineageUse, map[string]bool, error) {
+func (g *lineage) everyUse(ctx context.Context, t *Tree) ([]lineageUse, map[string]bool, error) {
 	keeping, err := t.keeping(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(lineageReads)
-	s := &useScan{t: t, ctx: ctx, g: g, keeping: keeping, names: map[string]bool{}}
-	g.Go(func() error { return s.below("") })
-	err = g.Wait()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lineageReads)
+	s := &useScan{lineage: g, t: t, ctx: ctx, g: group, keeping: keeping, names: map[string]bool{}}
+	group.Go(func() error { return s.below("") })
+	err = group.Wait()
 	return s.uses, s.names, err
 }
 
 // useScan is everyUse on its way.
 type useScan struct {
+	lineage *lineage
 	t       *Tree
 	ctx     context.Context
 	g       *errgroup.Group
@@ -142,7 +147,7 @@ func (s *useScan) version(name string, n int) error {
 	if len(used) == 0 {
 		return nil
 	}
-	by := s.t.lineageNode(s.ctx, name, n, r.Manifest)
+	by := s.lineage.node(s.ctx, s.t, name, n, r.Manifest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ref := range used {

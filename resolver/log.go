@@ -296,9 +296,8 @@ func (t *Tree) logMounted(ctx context.Context, r *manifest.Request, in string) e
 	if v == nil {
 		return fmt.Errorf("%s in the mount is no data, and no version would hold it: %w", in, syscall.ELOOP)
 	}
-	// A number that is not the tree's would be read as another version.
-	if numbered, _ := t.sideOf(v).numbers(ctx, v.Name); numbered && !slices.Contains(r.Used, v.String()) {
-		r.Used = append(slices.Clone(r.Used), v.String())
+	if ref := t.refOf(ctx, v.Name, t.sideOf(v).own(ctx, v.Name, v.N)); !slices.Contains(r.Used, ref) {
+		r.Used = append(slices.Clone(r.Used), ref)
 	}
 	return nil
 }

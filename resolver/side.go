@@ -23,6 +23,14 @@ func (t *Tree) newSide(src Source, in manifest.Numbering) *Tree {
 	return s
 }
 
+// whole is the tree of which this may be a side.
+func (t *Tree) whole() *Tree {
+	if t.main != nil {
+		return t.main
+	}
+	return t
+}
+
 // side returns the tree in which a target's number is meant.
 func (t *Tree) side(in manifest.Numbering) (*Tree, error) {
 	switch {
@@ -46,10 +54,7 @@ func (t *Tree) sideOf(v *Version) *Tree {
 
 // numbering returns whose numbers NAME/vN are.
 func (t *Tree) numbering(ctx context.Context) (manifest.Numbering, error) {
-	if t.main != nil {
-		t = t.main
-	}
-	if u, ok := t.src.(*Union); ok {
+	if u, ok := t.whole().src.(*Union); ok {
 		return u.Numbering(ctx)
 	}
 	return manifest.ByManifest, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -174,17 +173,10 @@ func (t *Tree) used(ctx context.Context) ([]string, error) {
 	t.snap.mu.Unlock()
 	var refs []string
 	for _, p := range pins {
-		if ref, ok := useRef(p); ok {
-			refs = append(refs, ref)
+		if p.IsUse() {
+			refs = append(refs, t.whole().refOf(ctx, p.Name, p.Target))
 		}
 	}
 	slices.Sort(refs)
 	return slices.Compact(refs), errors.Join(late, err)
-}
-
-// useRef spells a used version as a record does. A number that is not the tree's has no
-// spelling there, unless W&B's full name goes with it.
-func useRef(p *manifest.Pin) (string, bool) {
-	full := p.In == manifest.ByWandB && strings.Count(p.Name, "/") == 2
-	return p.Name + ":" + manifest.Version(p.Version).String(), p.IsUse() && (p.In == "" || full)
 }

@@ -50,6 +50,9 @@ Formats are tree, dot (for Graphviz) and json.`,
 			if err != nil {
 				return err
 			}
+			for _, w := range l.Warnings {
+				fmt.Fprintf(a.err, "artifactfs: %s\n", clean(w))
+			}
 			switch format {
 			case "json":
 				return a.printJSON(l)

@@ -145,7 +145,7 @@ func storedManifest(t *testing.T, srv *wandbtest.Server, id string) map[string]m
 // usedBy are the names of what a run used.
 func usedBy(t *testing.T, srv *wandbtest.Server, run string) []string {
 	t.Helper()
-	r, err := gql.RunArtifacts(bg, client(t, srv), "team", "nemotron", run, "", 100)
+	r, err := gql.RunInputs(bg, client(t, srv), "team", "nemotron", run, "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (l *logging) begin(ctx context.Context) error {
 // hasRun reports whether a run is there. A run that somebody else started is not
 // touched: an upsert of one that ended would begin it anew.
 func (l *logging) hasRun(ctx context.Context, run string) (bool, error) {
-	r, err := gql.RunArtifacts(ctx, l.q, l.entity, l.project, run, "", 1)
+	r, err := gql.RunInputs(ctx, l.q, l.entity, l.project, run, "", 1)
 	if wandb.IsKind(err, wandb.NotFound) {
 		return false, nil
 	}

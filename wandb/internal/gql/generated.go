@@ -1069,12 +1069,16 @@ func (v *ManifestURLResponse) GetArtifact() *ManifestURLArtifact { return v.Arti
 // Named includes the GraphQL fields of Artifact requested by the fragment Named.
 type Named struct {
 	Id               string                `json:"id"`
+	ArtifactType     NamedArtifactType     `json:"artifactType"`
 	VersionIndex     *int                  `json:"versionIndex"`
 	ArtifactSequence NamedArtifactSequence `json:"artifactSequence"`
 }
 
 // GetId returns Named.Id, and is useful for accessing the field via an interface.
 func (v *Named) GetId() string { return v.Id }
+
+// GetArtifactType returns Named.ArtifactType, and is useful for accessing the field via an interface.
+func (v *Named) GetArtifactType() NamedArtifactType { return v.ArtifactType }
 
 // GetVersionIndex returns Named.VersionIndex, and is useful for accessing the field via an interface.
 func (v *Named) GetVersionIndex() *int { return v.VersionIndex }
@@ -1115,6 +1119,14 @@ type NamedArtifactSequenceProjectEntity struct {
 
 // GetName returns NamedArtifactSequenceProjectEntity.Name, and is useful for accessing the field via an interface.
 func (v *NamedArtifactSequenceProjectEntity) GetName() string { return v.Name }
+
+// NamedArtifactType includes the requested fields of the GraphQL type ArtifactType.
+type NamedArtifactType struct {
+	Name string `json:"name"`
+}
+
+// GetName returns NamedArtifactType.Name, and is useful for accessing the field via an interface.
+func (v *NamedArtifactType) GetName() string { return v.Name }
 
 // ResolveProject includes the requested fields of the GraphQL type Project.
 type ResolveProject struct {
@@ -1220,126 +1232,6 @@ type ResolveResponse struct {
 // GetProject returns ResolveResponse.Project, and is useful for accessing the field via an interface.
 func (v *ResolveResponse) GetProject() *ResolveProject { return v.Project }
 
-// RunArtifactsProject includes the requested fields of the GraphQL type Project.
-type RunArtifactsProject struct {
-	Run *RunArtifactsProjectRun `json:"run"`
-}
-
-// GetRun returns RunArtifactsProject.Run, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProject) GetRun() *RunArtifactsProjectRun { return v.Run }
-
-// RunArtifactsProjectRun includes the requested fields of the GraphQL type Run.
-type RunArtifactsProjectRun struct {
-	Id              string                                                       `json:"id"`
-	InputArtifacts  *RunArtifactsProjectRunInputArtifactsInputArtifactConnection `json:"inputArtifacts"`
-	OutputArtifacts *RunArtifactsProjectRunOutputArtifactsArtifactConnection     `json:"outputArtifacts"`
-}
-
-// GetId returns RunArtifactsProjectRun.Id, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRun) GetId() string { return v.Id }
-
-// GetInputArtifacts returns RunArtifactsProjectRun.InputArtifacts, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRun) GetInputArtifacts() *RunArtifactsProjectRunInputArtifactsInputArtifactConnection {
-	return v.InputArtifacts
-}
-
-// GetOutputArtifacts returns RunArtifactsProjectRun.OutputArtifacts, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRun) GetOutputArtifacts() *RunArtifactsProjectRunOutputArtifactsArtifactConnection {
-	return v.OutputArtifacts
-}
-
-// RunArtifactsProjectRunInputArtifactsInputArtifactConnection includes the requested fields of the GraphQL type InputArtifactConnection.
-type RunArtifactsProjectRunInputArtifactsInputArtifactConnection struct {
-	PageInfo RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo                 `json:"pageInfo"`
-	Edges    []RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge `json:"edges"`
-}
-
-// GetPageInfo returns RunArtifactsProjectRunInputArtifactsInputArtifactConnection.PageInfo, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunInputArtifactsInputArtifactConnection) GetPageInfo() RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo {
-	return v.PageInfo
-}
-
-// GetEdges returns RunArtifactsProjectRunInputArtifactsInputArtifactConnection.Edges, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunInputArtifactsInputArtifactConnection) GetEdges() []RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge {
-	return v.Edges
-}
-
-// RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge includes the requested fields of the GraphQL type InputArtifactEdge.
-type RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge struct {
-	Node *Named `json:"node"`
-}
-
-// GetNode returns RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge.Node, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunInputArtifactsInputArtifactConnectionEdgesInputArtifactEdge) GetNode() *Named {
-	return v.Node
-}
-
-// RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
-type RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo struct {
-	EndCursor   string `json:"endCursor"`
-	HasNextPage bool   `json:"hasNextPage"`
-}
-
-// GetEndCursor returns RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo) GetEndCursor() string {
-	return v.EndCursor
-}
-
-// GetHasNextPage returns RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunInputArtifactsInputArtifactConnectionPageInfo) GetHasNextPage() bool {
-	return v.HasNextPage
-}
-
-// RunArtifactsProjectRunOutputArtifactsArtifactConnection includes the requested fields of the GraphQL type ArtifactConnection.
-type RunArtifactsProjectRunOutputArtifactsArtifactConnection struct {
-	PageInfo RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo            `json:"pageInfo"`
-	Edges    []RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge `json:"edges"`
-}
-
-// GetPageInfo returns RunArtifactsProjectRunOutputArtifactsArtifactConnection.PageInfo, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunOutputArtifactsArtifactConnection) GetPageInfo() RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo {
-	return v.PageInfo
-}
-
-// GetEdges returns RunArtifactsProjectRunOutputArtifactsArtifactConnection.Edges, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunOutputArtifactsArtifactConnection) GetEdges() []RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge {
-	return v.Edges
-}
-
-// RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge includes the requested fields of the GraphQL type ArtifactEdge.
-type RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge struct {
-	Node *Named `json:"node"`
-}
-
-// GetNode returns RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge.Node, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge) GetNode() *Named {
-	return v.Node
-}
-
-// RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
-type RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo struct {
-	EndCursor   string `json:"endCursor"`
-	HasNextPage bool   `json:"hasNextPage"`
-}
-
-// GetEndCursor returns RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo) GetEndCursor() string {
-	return v.EndCursor
-}
-
-// GetHasNextPage returns RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
-func (v *RunArtifactsProjectRunOutputArtifactsArtifactConnectionPageInfo) GetHasNextPage() bool {
-	return v.HasNextPage
-}
-
-// RunArtifactsResponse is returned by RunArtifacts on success.
-type RunArtifactsResponse struct {
-	Project *RunArtifactsProject `json:"project"`
-}
-
-// GetProject returns RunArtifactsResponse.Project, and is useful for accessing the field via an interface.
-func (v *RunArtifactsResponse) GetProject() *RunArtifactsProject { return v.Project }
-
 // RunInputsProject includes the requested fields of the GraphQL type Project.
 type RunInputsProject struct {
 	Run *RunInputsProjectRun `json:"run"`
@@ -1411,6 +1303,78 @@ type RunInputsResponse struct {
 
 // GetProject returns RunInputsResponse.Project, and is useful for accessing the field via an interface.
 func (v *RunInputsResponse) GetProject() *RunInputsProject { return v.Project }
+
+// RunOutputsProject includes the requested fields of the GraphQL type Project.
+type RunOutputsProject struct {
+	Run *RunOutputsProjectRun `json:"run"`
+}
+
+// GetRun returns RunOutputsProject.Run, and is useful for accessing the field via an interface.
+func (v *RunOutputsProject) GetRun() *RunOutputsProjectRun { return v.Run }
+
+// RunOutputsProjectRun includes the requested fields of the GraphQL type Run.
+type RunOutputsProjectRun struct {
+	Id              string                                                 `json:"id"`
+	OutputArtifacts *RunOutputsProjectRunOutputArtifactsArtifactConnection `json:"outputArtifacts"`
+}
+
+// GetId returns RunOutputsProjectRun.Id, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRun) GetId() string { return v.Id }
+
+// GetOutputArtifacts returns RunOutputsProjectRun.OutputArtifacts, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRun) GetOutputArtifacts() *RunOutputsProjectRunOutputArtifactsArtifactConnection {
+	return v.OutputArtifacts
+}
+
+// RunOutputsProjectRunOutputArtifactsArtifactConnection includes the requested fields of the GraphQL type ArtifactConnection.
+type RunOutputsProjectRunOutputArtifactsArtifactConnection struct {
+	PageInfo RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo            `json:"pageInfo"`
+	Edges    []RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge `json:"edges"`
+}
+
+// GetPageInfo returns RunOutputsProjectRunOutputArtifactsArtifactConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRunOutputArtifactsArtifactConnection) GetPageInfo() RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo {
+	return v.PageInfo
+}
+
+// GetEdges returns RunOutputsProjectRunOutputArtifactsArtifactConnection.Edges, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRunOutputArtifactsArtifactConnection) GetEdges() []RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge {
+	return v.Edges
+}
+
+// RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge includes the requested fields of the GraphQL type ArtifactEdge.
+type RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge struct {
+	Node *Named `json:"node"`
+}
+
+// GetNode returns RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge.Node, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRunOutputArtifactsArtifactConnectionEdgesArtifactEdge) GetNode() *Named {
+	return v.Node
+}
+
+// RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+type RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo struct {
+	EndCursor   string `json:"endCursor"`
+	HasNextPage bool   `json:"hasNextPage"`
+}
+
+// GetEndCursor returns RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
+// GetHasNextPage returns RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *RunOutputsProjectRunOutputArtifactsArtifactConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// RunOutputsResponse is returned by RunOutputs on success.
+type RunOutputsResponse struct {
+	Project *RunOutputsProject `json:"project"`
+}
+
+// GetProject returns RunOutputsResponse.Project, and is useful for accessing the field via an interface.
+func (v *RunOutputsResponse) GetProject() *RunOutputsProject { return v.Project }
 
 // ServerFeaturesResponse is returned by ServerFeatures on success.
 type ServerFeaturesResponse struct {
@@ -2325,30 +2289,6 @@ func (v *__ResolveInput) GetProject() string { return v.Project }
 // GetName returns __ResolveInput.Name, and is useful for accessing the field via an interface.
 func (v *__ResolveInput) GetName() string { return v.Name }
 
-// __RunArtifactsInput is used internally by genqlient
-type __RunArtifactsInput struct {
-	Entity  string `json:"entity"`
-	Project string `json:"project"`
-	Run     string `json:"run"`
-	After   string `json:"after,omitempty"`
-	First   int    `json:"first,omitempty"`
-}
-
-// GetEntity returns __RunArtifactsInput.Entity, and is useful for accessing the field via an interface.
-func (v *__RunArtifactsInput) GetEntity() string { return v.Entity }
-
-// GetProject returns __RunArtifactsInput.Project, and is useful for accessing the field via an interface.
-func (v *__RunArtifactsInput) GetProject() string { return v.Project }
-
-// GetRun returns __RunArtifactsInput.Run, and is useful for accessing the field via an interface.
-func (v *__RunArtifactsInput) GetRun() string { return v.Run }
-
-// GetAfter returns __RunArtifactsInput.After, and is useful for accessing the field via an interface.
-func (v *__RunArtifactsInput) GetAfter() string { return v.After }
-
-// GetFirst returns __RunArtifactsInput.First, and is useful for accessing the field via an interface.
-func (v *__RunArtifactsInput) GetFirst() int { return v.First }
-
 // __RunInputsInput is used internally by genqlient
 type __RunInputsInput struct {
 	Entity  string `json:"entity"`
@@ -2372,6 +2312,30 @@ func (v *__RunInputsInput) GetAfter() string { return v.After }
 
 // GetFirst returns __RunInputsInput.First, and is useful for accessing the field via an interface.
 func (v *__RunInputsInput) GetFirst() int { return v.First }
+
+// __RunOutputsInput is used internally by genqlient
+type __RunOutputsInput struct {
+	Entity  string `json:"entity"`
+	Project string `json:"project"`
+	Run     string `json:"run"`
+	After   string `json:"after,omitempty"`
+	First   int    `json:"first,omitempty"`
+}
+
+// GetEntity returns __RunOutputsInput.Entity, and is useful for accessing the field via an interface.
+func (v *__RunOutputsInput) GetEntity() string { return v.Entity }
+
+// GetProject returns __RunOutputsInput.Project, and is useful for accessing the field via an interface.
+func (v *__RunOutputsInput) GetProject() string { return v.Project }
+
+// GetRun returns __RunOutputsInput.Run, and is useful for accessing the field via an interface.
+func (v *__RunOutputsInput) GetRun() string { return v.Run }
+
+// GetAfter returns __RunOutputsInput.After, and is useful for accessing the field via an interface.
+func (v *__RunOutputsInput) GetAfter() string { return v.After }
+
+// GetFirst returns __RunOutputsInput.First, and is useful for accessing the field via an interface.
+func (v *__RunOutputsInput) GetFirst() int { return v.First }
 
 // __UpdateArtifactInput is used internally by genqlient
 type __UpdateArtifactInput struct {
@@ -3182,86 +3146,6 @@ func Resolve(
 	return data_, err_
 }
 
-// The query executed by RunArtifacts.
-const RunArtifacts_Operation = `
-query RunArtifacts ($entity: String!, $project: String!, $run: String!, $after: String, $first: Int) {
-	project(entityName: $entity, name: $project) {
-		run(name: $run) {
-			id
-			inputArtifacts(after: $after, first: $first) {
-				pageInfo {
-					endCursor
-					hasNextPage
-				}
-				edges {
-					node {
-						... Named
-					}
-				}
-			}
-			outputArtifacts(after: $after, first: $first) {
-				pageInfo {
-					endCursor
-					hasNextPage
-				}
-				edges {
-					node {
-						... Named
-					}
-				}
-			}
-		}
-	}
-}
-fragment Named on Artifact {
-	id
-	versionIndex
-	artifactSequence {
-		name
-		project {
-			name
-			entity {
-				name
-			}
-		}
-	}
-}
-`
-
-// What a run used and made, by name.
-func RunArtifacts(
-	ctx_ context.Context,
-	client_ graphql.Client,
-	entity string,
-	project string,
-	run string,
-	after string,
-	first int,
-) (data_ *RunArtifactsResponse, err_ error) {
-	req_ := &graphql.Request{
-		OpName: "RunArtifacts",
-		Query:  RunArtifacts_Operation,
-		Variables: &__RunArtifactsInput{
-			Entity:  entity,
-			Project: project,
-			Run:     run,
-			After:   after,
-			First:   first,
-		},
-	}
-
-	data_ = &RunArtifactsResponse{}
-	resp_ := &graphql.Response{Data: data_}
-
-	err_ = client_.MakeRequest(
-		ctx_,
-		req_,
-		resp_,
-	)
-
-	return data_, err_
-}
-
 // The query executed by RunInputs.
 const RunInputs_Operation = `
 query RunInputs ($entity: String!, $project: String!, $run: String!, $after: String, $first: Int) {
@@ -3284,6 +3168,9 @@ query RunInputs ($entity: String!, $project: String!, $run: String!, $after: Str
 }
 fragment Named on Artifact {
 	id
+	artifactType {
+		name
+	}
 	versionIndex
 	artifactSequence {
 		name
@@ -3320,6 +3207,78 @@ func RunInputs(
 	}
 
 	data_ = &RunInputsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by RunOutputs.
+const RunOutputs_Operation = `
+query RunOutputs ($entity: String!, $project: String!, $run: String!, $after: String, $first: Int) {
+	project(entityName: $entity, name: $project) {
+		run(name: $run) {
+			id
+			outputArtifacts(after: $after, first: $first) {
+				pageInfo {
+					endCursor
+					hasNextPage
+				}
+				edges {
+					node {
+						... Named
+					}
+				}
+			}
+		}
+	}
+}
+fragment Named on Artifact {
+	id
+	artifactType {
+		name
+	}
+	versionIndex
+	artifactSequence {
+		name
+		project {
+			name
+			entity {
+				name
+			}
+		}
+	}
+}
+`
+
+// What a run made, by name.
+func RunOutputs(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	entity string,
+	project string,
+	run string,
+	after string,
+	first int,
+) (data_ *RunOutputsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "RunOutputs",
+		Query:  RunOutputs_Operation,
+		Variables: &__RunOutputsInput{
+			Entity:  entity,
+			Project: project,
+			Run:     run,
+			After:   after,
+			First:   first,
+		},
+	}
+
+	data_ = &RunOutputsResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
