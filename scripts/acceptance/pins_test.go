@@ -9,11 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
 )
 
 // A machine is a mount namespace and a network namespace with a daemon of its own
-// over the site's store, as another node of a cluster has it.
+// over the site's store, as another node of a cluster has it. A store in a bucket is served
+// on loopback: there the network is the machine's.
 type machine struct {
 	*namespace
 	mnt string
@@ -25,7 +30,11 @@ func (s *site) machine(name string) *machine {
 	must(s.t, os.MkdirAll(mnt, 0o755))
 	n := s.container("private", "true")
 	m := &machine{n, mnt}
-	cmd := n.command(root, "unshare", "--net", binary, "mount", mnt, "--log-file", s.Base+"/"+name+".log")
+	argv := []string{"unshare", "--net", binary, "mount", mnt, "--log-file", s.Base + "/" + name + ".log"}
+	if strings.Contains(s.Root, "://") {
+		argv = argv[2:]
+	}
+	cmd := n.command(root, argv...)
 	cmd.Env = append(cmd.Env, "ARTIFACTFS_RUN_DIR="+s.Base+"/run-"+name)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("mount on %s: %v %s", name, err, out)
@@ -33,12 +42,13 @@ func (s *site) machine(name string) *machine {
 	return m
 }
 
-// ranks start count processes of a job there, which wait for the file go and then
-// resolve latest again and again until stop is there; each prints what it saw.
+// ranks start count processes of a job there, which wait until somebody writes to the
+// fifo go and then resolve latest again and again until stop is there; each prints what
+// it saw.
 func (m *machine) ranks(count, uid int, job, env string) (results func() []string) {
-	const script = `while ! [ -e "$1/go" ]; do sleep 0.01; done; sleep "$4"
+	const script = `: <"$1/go"; sleep "$4"
 		first=$(readlink "$2/m/latest"); echo "$first"
-		while ! [ -e "$1/stop" ]; do readlink "$2/m/latest"; sleep 0.1; done
+		while ! [ -e "$1/stop" ]; do readlink "$2/m/latest"; sleep 0.2; done
 		readlink "$2/m/latest"; readlink "$2/.snapshot/` + "$3" + `/m/latest"; cat "$2/.fields/m/latest/version"`
 	var wg sync.WaitGroup
 	out := make([]string, count)
@@ -72,16 +82,25 @@ func (m *machine) as(uid int, env, script string) string {
 // newest. Another user with the same environment is in another job.
 func TestOneLatestPerJob(t *testing.T) {
 	needProgram(t, "unshare", "nsenter", "setpriv")
-	for _, tt := range []struct{ job, env string }{{"-.job-exp1", "ARTIFACTFS_JOB=exp1"}, {"-.slurm-77", "SLURM_JOB_ID=77"}} {
-		t.Run(tt.env, func(t *testing.T) {
-			s := newSite(t, siteOptions{Quiet: true, Keys: []string{`ttl = "10ms"`}})
-			must(t, os.Chmod(s.Root, 0o1777))
+	for _, tt := range []struct {
+		job, env string
+		bucket   bool
+	}{{"-.job-exp1", "ARTIFACTFS_JOB=exp1", false}, {"-.slurm-77", "SLURM_JOB_ID=77", false}, {"-.job-exp1", "ARTIFACTFS_JOB=exp1", true}} {
+		t.Run(fmt.Sprint(tt.env, map[bool]string{true: " in a bucket"}[tt.bucket]), func(t *testing.T) {
+			o, versions := siteOptions{Quiet: true, Keys: []string{`ttl = "10ms"`}}, scaled(100)
+			if tt.bucket { // 64 ranks that list it a hundred times a second are no test of pins
+				o.Root, o.Keys, versions = buckettest.S3(t).URI, []string{`ttl = "1s"`}, logsEach(25)
+			}
+			s := newSite(t, o)
+			must(t, syscall.Mkfifo(s.Base+"/go", 0o644))
+			if !tt.bucket {
+				must(t, os.Chmod(s.Root, 0o1777))
+			}
 			data := s.data("m", map[string]string{"x": "1"})
 			s.artifactfs("log", "m", data)
 			one, two := s.machine("node1"), s.machine("node2")
 			results := []func() []string{one.ranks(32, alice, tt.job, tt.env), two.ranks(32, alice, tt.job, tt.env)}
 			logged := make(chan error, 1)
-			versions := scaled(100)
 			go func() {
 				script := fmt.Sprintf(`for i in $(seq %d); do echo %s >%s/.log/m; done`, versions, data, one.mnt)
 				cmd := one.command(root, "sh", "-euc", script)
@@ -93,14 +112,18 @@ func TestOneLatestPerJob(t *testing.T) {
 				logged <- err
 			}()
 			// The ranks begin in the middle of it, within a tenth of a second.
-			eventually(t, comeback+comeback, "some versions are logged", func() error {
-				_, err := os.Stat(fmt.Sprintf("%s/m/v%d", s.Root, min(10, versions)))
+			eventually(t, time.Minute, "some versions are logged", func() error {
+				one.as(root, "_=", "test -e "+fmt.Sprintf("%s/m/v%d", one.mnt, min(10, versions))+" && touch "+s.Base+"/some || true")
+				_, err := os.Stat(s.Base + "/some")
 				return err
 			})
-			writeFile(t, s.Base+"/go", "")
+			start, err := os.OpenFile(s.Base+"/go", os.O_RDWR, 0)
+			must(t, err)
+			defer start.Close()
 			must(t, <-logged)
 			// Bob, in the same environment, while alice's ranks read.
 			newest := "v" + strconv.Itoa(versions+1)
+			two.as(root, "_=", "echo m >"+two.mnt+"/.artifactfs/refresh") // a bucket is listed once a second
 			bobs := two.as(bob, tt.env, "readlink "+two.mnt+"/m/latest")
 			writeFile(t, s.Base+"/stop", "")
 			seen := map[string]int{}
@@ -122,6 +145,10 @@ func TestOneLatestPerJob(t *testing.T) {
 			}
 			if next := two.as(alice, "ARTIFACTFS_JOB=next", "readlink "+two.mnt+"/m/latest"); next != newest {
 				t.Errorf("the next job sees %s, want %s", next, newest)
+			}
+			if tt.bucket {
+				one.as(bob, tt.env, "! ls "+one.mnt+"/.snapshot/"+fmt.Sprintf("%d.%s", alice, tt.job))
+				return
 			}
 			s.bobSeesNothing(one, two, tt.job, tt.env, newest)
 		})
