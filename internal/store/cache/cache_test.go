@@ -168,7 +168,7 @@ func TestDamage(t *testing.T) {
 				unlinked := when == "open" && (name == "header" || name == "no data" || name == "no sums" || name == "swapped" || name == "both")
 				if got := a.sent.Load(); got == 2<<20 && !unlinked {
 					t.Errorf("nothing was fetched again")
-				} else if got > 4<<20 {
+				} else if got > 5<<20 { // a unit that is read while it is written anew may be fetched once more
 					t.Errorf("%d bytes were fetched", got)
 				}
 			})
@@ -234,7 +234,7 @@ func TestFaults(t *testing.T) {
 		"extra":     {fault{extra: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cache, err := Open(t.TempDir(), &Options{Size: 64 << 20, Deadline: func() time.Duration { return 300 * time.Millisecond }})
+			cache, err := Open(t.TempDir(), &Options{Size: 64 << 20, Deadline: func() time.Duration { return 1200 * time.Millisecond }})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -124,6 +124,11 @@ func (o *object) excess(d *disk) bool {
 func (o *object) forget() {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
+	o.lost()
+}
+
+// lost is forget. The mutex is held.
+func (o *object) lost() {
 	o.good = stamp{}
 	for _, b := range o.blocks {
 		b.have = mask{}

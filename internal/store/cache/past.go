@@ -104,7 +104,7 @@ func (f *File) prefetch(ctx context.Context, from, to int64) bool {
 func (c *Cache) beginAhead(ctx context.Context, f *File, b *block, i, last int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.keeping() {
+	if !c.keeping() || b.o.bad != nil {
 		return false
 	}
 	if b.have.has(i) || b.fetching(i) != nil {

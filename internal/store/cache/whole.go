@@ -232,13 +232,13 @@ func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) er
 // has it open read no more of it.
 func (c *Cache) spoilt(o *object, d *disk, err error) error {
 	c.log.Warn("cache: content with a wrong digest", "key", o.key, "cause", err)
-	o.forget()
+	c.mu.Lock()
+	o.bad = err // before there is anything to fetch again: it would come from the same answers, and unchecked
+	o.lost()
+	c.mu.Unlock()
 	if err := c.on(func() error { return d.clear(0, int((o.size+unit-1)/unit)) }); err != nil {
 		c.failed(err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	o.bad = err
 	return err
 }
 
