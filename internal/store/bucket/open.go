@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob"
@@ -52,6 +53,9 @@ func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
 		}
 	}
 	o.Logger = logging.Nop{} // which would say of every answer without a checksum that it has none
+	if own, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+		o.HTTPClient = own.WithTransportOptions(keepIdle)
+	}
 	o.HTTPClient = watched{o.HTTPClient.Do}
 	b.Close()
 	b, err = s3blob.OpenBucket(ctx, s3.New(o), u.Host, &opener.Options) // which the parameters have set
@@ -90,7 +94,19 @@ func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) 
 	return b, gcsConditions, err
 }
 
-func googleTransport() http.RoundTripper { return watched{gcp.DefaultTransport().RoundTrip} }
+func googleTransport() http.RoundTripper {
+	t := gcp.DefaultTransport()
+	if own, ok := t.(*http.Transport); ok {
+		own = own.Clone()
+		keepIdle(own)
+		t = own
+	}
+	return watched{t.RoundTrip}
+}
+
+// keepIdle has as many connections kept as a read ahead has requests: the clients' own
+// numbers, 10 and 2, would have most of them made anew each time.
+func keepIdle(t *http.Transport) { t.MaxIdleConnsPerHost = 64 }
 
 // openAzure opens with AZURE_STORAGE_* or the chain of Azure's default credentials.
 func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {

@@ -39,7 +39,7 @@ func requestLength(n int64, isFar bool) int64 {
 	if isFar {
 		return min(max(n/16, shortestFar), longestFar) / unit * unit
 	}
-	return min(max(n/4, shortest), longest) / unit * unit
+	return min(max(n/2, shortest), longest) / unit * unit
 }
 
 // ahead sees the reads of one open file, and says what to fetch before it is asked for.
