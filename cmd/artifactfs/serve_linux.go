@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -83,16 +84,18 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 // more names than fit below it (measured: 400,000 at 1 KiB each).
 const gcPercent = 50
 
-// slack is counted as heap, and never touched, so it takes no memory: half of it may be
+// gcSlack is counted as heap, and never touched, so it takes no memory: half of it may be
 // allocated between collections of a heap that is small. The buffers of reads would have
 // one every few milliseconds, and be made anew after each.
-var slack []byte
+const gcSlack = 32 << 20
 
-func limitMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-		slack = make([]byte, 32<<20)
+// limitMemory returns what is to be kept for as long as its limits are to hold.
+func limitMemory() (slack []byte) {
+	if os.Getenv("GOGC") != "" {
+		return nil
 	}
+	debug.SetGCPercent(gcPercent)
+	return make([]byte, gcSlack)
 }
 
 // shareRecords keeps of the umask what it takes from others' writing. A writer's own
@@ -110,7 +113,7 @@ var errAborted = errors.New("the kernel's connection was aborted")
 // serve mounts, calls up when the tree can be read, and returns when the mount
 // is gone: unmounted from outside, or by us on SIGTERM or SIGINT.
 func (d *daemon) serve(ctx context.Context, up func()) error {
-	limitMemory()
+	defer runtime.KeepAlive(limitMemory())
 	if d.s.Options.AllowOther {
 		shareRecords()
 	}
