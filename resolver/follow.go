@@ -19,7 +19,9 @@ const (
 	followFiles  = 64       // ahead at most
 	followBytes  = 32 << 20 // of them at most
 	followLarge  = 8 << 20  // what is larger is read ahead of when it is read
+	followShare  = 8        // the part of the cache that they may take: what lies there is wanted too
 	followSkip   = 4        // names that may be left out: there are other files, and other readers
+	followNames  = 50_000   // of a directory; a larger one is listed anew for each file of it
 )
 
 // follow remembers the listings of the directories that are read.
@@ -30,10 +32,16 @@ type follow struct {
 // followed is one listing, and how it is read.
 type followed struct {
 	mu    sync.Mutex // guards what follows, but list
-	list  []store.File
+	list  []following
 	next  int // in list: what comes after the file that was opened last
 	run   int // how many were opened in order
 	until int // what was fetched ahead
+}
+
+// following is a file of a listing.
+type following struct {
+	name string
+	size int64 // 0: it is not fetched ahead
 }
 
 func newFollow() follow {
@@ -41,12 +49,20 @@ func newFollow() follow {
 	return follow{dirs}
 }
 
-// listed notes a directory's listing, sorted by name, which nobody changes any more.
+// listed notes a directory's listing, sorted by name.
 func (f *follow) listed(dir string, list []store.File) {
-	if old, ok := f.dirs.Get(dir); ok && len(old.list) == len(list) {
+	if old, ok := f.dirs.Get(dir); ok && len(old.list) == len(list) || len(list) > followNames {
 		return
 	}
-	f.dirs.Add(dir, &followed{list: list, next: -1})
+	w := &followed{list: make([]following, 0, len(list)), next: -1}
+	for _, file := range list {
+		size := int64(0)
+		if !file.Dir && file.Local == "" && file.Size <= followLarge {
+			size = max(file.Size, 0)
+		}
+		w.list = append(w.list, following{file.Name, size})
+	}
+	f.dirs.Add(dir, w)
 }
 
 // opened notes that a file was opened, and begins to fetch those that come after it if
@@ -65,21 +81,23 @@ func (f *follow) opened(c *cache.Cache, d *storedDir, name string) {
 		})
 		return
 	}
-	for _, file := range w.after(name) {
+	for _, next := range w.after(name, min(followBytes, c.Holds()/followShare)) {
 		begun := c.Soon(func(ctx context.Context) (store.Object, int64, error) {
-			full := strings.TrimPrefix(d.path+"/"+file.Name, "/")
-			found, err := d.files.Stat(ctx, full)
+			found, err := d.files.Stat(ctx, strings.TrimPrefix(d.path+"/"+next, "/"))
+			if o, ok := found.Object.(refusable); ok && err == nil {
+				err = o.Allowed()
+			}
 			return found.Object, found.Size, err
 		})
 		if !begun {
-			w.back(file.Name)
+			w.back(next)
 			return
 		}
 	}
 }
 
-// after returns what to fetch now that a file is opened.
-func (w *followed) after(name string) []store.File {
+// after returns what to fetch now that a file is opened: so many bytes ahead of it at most.
+func (w *followed) after(name string, most int64) []string {
 	i, ok := w.find(name)
 	if !ok {
 		return nil
@@ -98,14 +116,14 @@ func (w *followed) after(name string) []store.File {
 	end := min(len(w.list), w.next+min(2<<min(w.run, 10), followFiles))
 	bytes := int64(0)
 	for j := w.next; j < end; j++ {
-		if bytes += max(w.list[j].Size, 0); bytes > followBytes {
+		if bytes += w.list[j].size; bytes > most {
 			end = j
 		}
 	}
-	var soon []store.File
+	var soon []string
 	for ; w.until < end; w.until++ {
-		if file := w.list[w.until]; !file.Dir && file.Local == "" && file.Size > 0 && file.Size <= followLarge {
-			soon = append(soon, file)
+		if file := w.list[w.until]; file.size > 0 {
+			soon = append(soon, file.name)
 		}
 	}
 	return soon
@@ -120,5 +138,5 @@ func (w *followed) back(name string) {
 }
 
 func (w *followed) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(w.list, name, func(f store.File, name string) int { return strings.Compare(f.Name, name) })
+	return slices.BinarySearchFunc(w.list, name, func(f following, name string) int { return strings.Compare(f.name, name) })
 }

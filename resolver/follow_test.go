@@ -40,10 +40,19 @@ func TestFollow(t *testing.T) {
 	} {
 		w, got := listing(c.size), 0
 		for _, i := range c.open {
-			got += len(w.after(fmt.Sprintf("%03d", i)))
+			got += len(w.after(fmt.Sprintf("%03d", i), followBytes))
 		}
 		if got != c.want {
 			t.Errorf("%s: %d files fetched ahead, want %d", c.name, got, c.want)
 		}
+	}
+	w := listing(10)
+	w.after("010", 25)
+	if got := w.after("011", 25); len(got) != 2 {
+		t.Errorf("in a small cache: %q", got)
+	}
+	f := newFollow()
+	if f.listed("d", make([]store.File, followNames+1)); f.dirs.Len() != 0 {
+		t.Error("a very large listing is kept")
 	}
 }
