@@ -86,6 +86,23 @@ func (c *Catalog) recall(ctx context.Context, name string, v int) (Object, strin
 	return side, tag, nil
 }
 
+// Broken returns why the manifest.json that a taken number has cannot be read; nil if it
+// has none, or a good one.
+func (c *Catalog) Broken(ctx context.Context, name string, v int) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	b, _, err := c.b.Read(ctx, versionKey(name, v, "manifest.json"), maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = ParseManifest(b)
+		return err
+	}
+	return c.failed(name, "read its manifest.json", err)
+}
+
 // Note sets one key of a version's sidecar, which is made if it has none. The record
 // itself, upstream's, is not touched.
 func (c *Catalog) Note(ctx context.Context, name string, v int, key string, value any) error {

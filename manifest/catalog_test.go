@@ -74,6 +74,7 @@ func testCatalog(t *testing.T, at string, down func(testing.TB) func()) {
 }
 
 var (
+	_ resolver.Recaller       = (*manifest.Catalog)(nil)
 	_ resolver.Pinner         = (*manifest.CatalogPins)(nil)
 	_ resolver.SnapshotLister = (*manifest.CatalogPins)(nil)
 )
@@ -290,5 +291,17 @@ func TestCatalogReadsItsWrites(t *testing.T) {
 	}
 	if rec, err := c.Manifest(ctx, "n", 1); err != nil || rec.Meta == nil {
 		t.Errorf("%+v, %v: what was written is not there", rec, err)
+	}
+}
+
+// Broken tells a number that was merely taken from one whose record is none.
+func TestCatalogBroken(t *testing.T) {
+	b := newPrefix(t, "mem://")
+	c := manifest.NewCatalog(b, nil)
+	ok2(t, c.Claim(t.Context(), "m", 1), c.Claim(t.Context(), "m", 2), b.Write(t.Context(), "m/v2/manifest.json", []byte("{")), b.Write(t.Context(), "m/v3/manifest.json", []byte(`{"path": "/d"}`)))
+	for v, want := range map[int]bool{1: false, 2: true, 3: false, 9: false} {
+		if err := c.Broken(t.Context(), "m", v); (err != nil) != want {
+			t.Errorf("v%d: %v", v, err)
+		}
 	}
 }

@@ -66,6 +66,9 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		return nil, err
 	}
 	d.Sidecar = sidecar(ctx, req, d)
+	if id := t.jobOf(ctx); id != "" {
+		d.Sidecar.Set("job", id)
+	}
 	if c := t.loggedContent(ctx, name, d); c != nil {
 		d.Sidecar.Set("data", c.object())
 	}

@@ -139,6 +139,22 @@ func (t *Tree) recall(ctx context.Context, name string, n int) *content {
 	return contentOf(side)
 }
 
+// LoggedIn returns the snapshot's id of the job that logged a version; "" if it was none, or
+// that is not known.
+func (t *Tree) LoggedIn(ctx context.Context, v *Version) string {
+	k, ok := t.sideOf(v).src.(Recaller)
+	if !ok {
+		return ""
+	}
+	side, err := k.Recall(ctx, v.Name, v.N)
+	if err != nil {
+		return ""
+	}
+	job, _ := side.Get("job")
+	id, _ := job.(string)
+	return id
+}
+
 // movedTo looks for a directory that is gone in the one that it was in: a rename
 // keeps the inode.
 func (t *Tree) movedTo(ctx context.Context, logged *content) []string {

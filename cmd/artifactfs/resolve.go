@@ -119,6 +119,9 @@ func (a *app) printVersion(ctx context.Context, k *core, v *resolver.Version, re
 		{Key: "producer", Value: m.Producer},
 		{Key: "manifest", Value: recordOf(v.Record)},
 	}
+	if job := k.tree.LoggedIn(ctx, v); job != "" {
+		out = append(out, manifest.Member{Key: "job", Value: job})
+	}
 	if shown, err := k.tree.Data(ctx, v); err == nil {
 		if base := filepath.Join(shown.Base, ref.Sub); base != path {
 			out = append(out, manifest.Member{Key: "data", Value: base})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket/buckettest"
@@ -26,10 +27,16 @@ func (s *site) madeFrom(name string, n int) []string {
 // job runs a script as a user, in a job.
 func (s *site) job(uid int, id, script string) {
 	s.t.Helper()
+	s.as(uid, "ARTIFACTFS_JOB="+id, script)
+}
+
+// as runs a script as a user, with variables.
+func (s *site) as(uid int, env, script string) {
+	s.t.Helper()
 	cmd := s.command("setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", uid), "--clear-groups", "--", "sh", "-euc", script)
-	cmd.Env = append(cmd.Env, "ARTIFACTFS_JOB="+id)
+	cmd.Env = append(cmd.Env, strings.Fields(env)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		s.t.Fatalf("job %s: %s: %v %s", id, script, err, out)
+		s.t.Errorf("with %s: %s: %v %s", env, script, err, out)
 	}
 }
 
@@ -55,6 +62,7 @@ func TestLineageOfAJob(t *testing.T) {
 			s.artifactfs("log", "other", other)
 			lineageOfAJob(t, s, out)
 			if tt.key == "" && tt.lane == "auto" {
+				lineageOfJobs(t, s, out)
 				lineageOfUpstream(t, s, out)
 			}
 			if tt.key == "" {
@@ -87,9 +95,58 @@ func lineageOfAJob(t *testing.T, s *site, out string) {
 	if got := s.madeFrom("model", 2); len(got) > 0 {
 		t.Errorf("the next job's was made from %q", got)
 	}
+	var r struct {
+		Path, Job, Producer string
+		Used                []string `json:"used_artifacts"`
+	}
+	must(t, json.Unmarshal([]byte(s.artifactfs("resolve", "model:v1", "--json")), &r))
+	if r.Path != out || r.Job != fmt.Sprintf("%d.-.job-one", alice) || r.Producer != "local" || len(r.Used) != 2 {
+		t.Errorf("the record says %+v", r)
+	}
 	got := s.artifactfs("lineage", "sft:v2", "--down", "--mount", s.Mnt)
 	if !strings.Contains(got, "model:v1") || strings.Contains(got, "model:v2") {
 		t.Errorf("lineage says\n%s", got)
+	}
+}
+
+// lineageOfJobs are those that could be taken for each other: two of one user at one moment, one in its second life, and what is no job
+// at all. Who read has ended by the time that somebody logs.
+func lineageOfJobs(t *testing.T, s *site, out string) {
+	t.Helper()
+	var jobs sync.WaitGroup
+	for name, input := range map[string]string{"p": "sft", "q": "other"} {
+		jobs.Go(func() {
+			s.as(alice, "ARTIFACTFS_JOB="+name, fmt.Sprintf("for i in 1 2 3; do cat %s >/dev/null & done; wait; sh -c 'echo %s >%s'",
+				s.path(input, "latest", map[string]string{"sft": "x", "other": "d/y"}[input]), out, s.path(".log", name)))
+		})
+	}
+	jobs.Wait()
+	read := "cat " + s.path("sft", "latest", "x") + "; "
+	log := "echo " + out + " >" + s.path(".log", "life")
+	s.as(alice, "SLURM_JOB_ID=9", read)
+	s.as(alice, "SLURM_JOB_ID=9 SLURM_RESTART_COUNT=1", log)
+	s.as(alice, "_=", read+log)
+	s.as(alice, "NEMO_EXPERIMENT_ID=exp", read+log)
+	for _, want := range []struct {
+		name          string
+		n             int
+		job, producer string
+		used          string
+	}{
+		{"p", 1, "-.job-p", "local", "sft:v2"}, {"q", 1, "-.job-q", "local", "other:v1"},
+		{"life", 1, "-.slurm-9.1", "local", ""}, {"life", 2, "", "local", ""}, {"life", 3, "-.nemo-exp", "exp", "sft:v2"},
+	} {
+		var r struct {
+			Job, Producer string
+			Used          []string `json:"used_artifacts"`
+		}
+		must(t, json.Unmarshal([]byte(s.artifactfs("resolve", fmt.Sprintf("%s:v%d", want.name, want.n), "--json")), &r))
+		if want.job != "" {
+			want.job = fmt.Sprintf("%d.%s", alice, want.job)
+		}
+		if got := strings.Join(r.Used, " "); got != want.used || r.Job != want.job || r.Producer != want.producer {
+			t.Errorf("%s:v%d is of job %q, by %s, made from %q; want %+v", want.name, want.n, r.Job, r.Producer, got, want)
+		}
 	}
 }
 
@@ -130,5 +187,6 @@ func TestLineageInABucket(t *testing.T) {
 	}
 	s.artifactfs("log", "other", other)
 	lineageOfAJob(t, s, out)
+	lineageOfJobs(t, s, out)
 	lineageOfUpstream(t, s, out)
 }
