@@ -4,10 +4,14 @@
 SHELL    := bash
 PACKAGES  = $$(go list ./... | grep -v /scripts/)
 
-.PHONY: build man install demo test unit acceptance lint vet race bench deps clean
+.PHONY: build ui man install demo test unit acceptance lint vet race bench deps clean
 
 build:
 	go build -trimpath -o bin/artifactfs ./cmd/artifactfs
+
+# The page of `artifactfs ui`, made again of cmd/artifactfs/ui/web; the result is committed.
+ui:
+	scripts/ui.sh
 
 # The manual pages, made of the commands.
 man: build

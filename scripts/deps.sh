@@ -11,7 +11,7 @@ mount_needs="fusermount3:fuse3"
 test_needs="$mount_needs git:git gcc:gcc python3:python3 dash:dash rsync:rsync tar:tar
   setfacl:acl setfattr:attr strace:strace unshare:util-linux findmnt:util-linux mount:mount pgrep:procps nsenter:util-linux setpriv:util-linux fincore:util-linux
   ip:iproute2 systemd-analyze:systemd groff:groff man:man-db ps:procps fio:fio hyperfine:hyperfine bindfs:bindfs rclone:rclone
-  node:nodejs npm:npm"
+  node:nodejs npm:npm chromium:chromium"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
@@ -93,3 +93,6 @@ install_staticcheck
 install_go versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 install_go fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
 install_azurite
+# The page of `artifactfs ui`: a test bundles it again.
+[ -s bin/ui/installed ] || echo "deps: installing what the page is made with" >&2
+scripts/ui.sh --deps

@@ -144,7 +144,7 @@ func (d *doctor) artifacts(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	arts, err := k.artifacts(ctx, "", false, func() {})
+	arts, err := k.artifacts(ctx, "", false, func(artifact) {})
 	if err != nil {
 		d.add(check, fail, oneLine(err), "the store cannot be read", "")
 		return

@@ -71,7 +71,7 @@ func (a *app) ls(ctx context.Context, k *core, path string, long bool) error {
 		}
 	}
 	p := startProgress(a.err, "artifacts")
-	arts, err := k.artifacts(ctx, path, long || a.json, p.add)
+	arts, err := k.artifacts(ctx, path, long || a.json, func(artifact) { p.add() })
 	p.end()
 	if err != nil {
 		return err

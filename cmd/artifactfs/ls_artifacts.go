@@ -32,8 +32,9 @@ type artifact struct {
 
 // artifacts lists every artifact below prefix, however deep names nest: at once where
 // the store can, else one by one. That costs a directory read each, which on network
-// storage is worth doing in parallel.
-func (k *core) artifacts(ctx context.Context, prefix string, records bool, found func()) ([]artifact, error) {
+// storage is worth doing in parallel. found is called with each, one at a time and
+// perhaps before its record was read; with some of them twice.
+func (k *core) artifacts(ctx context.Context, prefix string, records bool, found func(artifact)) ([]artifact, error) {
 	if out, err := k.survey(ctx, prefix, records, found); !errors.Is(err, errors.ErrUnsupported) {
 		return out, err
 	}
@@ -53,7 +54,7 @@ func (k *core) artifacts(ctx context.Context, prefix string, records bool, found
 		mu.Lock()
 		if art != nil {
 			out = append(out, *art)
-			found()
+			found(*art)
 		}
 		if err != nil && first == nil {
 			first = err

@@ -15,12 +15,12 @@ const mostRecords = 1000
 
 // survey lists every artifact below prefix at once; errors.ErrUnsupported where that
 // cannot be done. Records are read for the first mostRecords of them.
-func (k *core) survey(ctx context.Context, prefix string, records bool, found func()) ([]artifact, error) {
+func (k *core) survey(ctx context.Context, prefix string, records bool, found func(artifact)) ([]artifact, error) {
 	var out []artifact
 	frozen := k.tree.Freezer(ctx)
 	err := k.src.Survey(ctx, prefix, func(name string, l *manifest.Listing) {
 		out = append(out, *newArtifact(name, frozen(name, l)))
-		found()
+		found(out[len(out)-1])
 	})
 	if err != nil {
 		return nil, err

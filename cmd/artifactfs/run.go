@@ -89,7 +89,7 @@ artifactfs ls artifacts.manifest.root=/lustre/artifacts.`,
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.StringVar(&a.configFile, "config", "", "env.toml to read instead of the one found")
 	f.StringVar(&a.job, "job", "", "a job's YAML `file`, laid over env.toml")
-	for _, c := range []*cobra.Command{a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.pushCmd(), a.snapshotCmd(), a.verifyCmd(), a.cacheCmd(), a.rewriteCmd(), a.lineageCmd()} {
+	for _, c := range []*cobra.Command{a.lsCmd(), a.resolveCmd(), a.catCmd(), a.logCmd(), a.aliasCmd(), a.retireCmd(), a.pushCmd(), a.snapshotCmd(), a.verifyCmd(), a.cacheCmd(), a.rewriteCmd(), a.lineageCmd(), a.uiCmd()} {
 		a.mountFlag(c)
 		root.AddCommand(c)
 	}

@@ -238,7 +238,7 @@ func (k *core) versionsOf(ctx context.Context, refs []string) ([]oneVersion, err
 }
 
 func (k *core) versionsBelow(ctx context.Context, name string) ([]oneVersion, error) {
-	arts, err := k.artifacts(ctx, name, false, func() {})
+	arts, err := k.artifacts(ctx, name, false, func(artifact) {})
 	if err != nil {
 		return nil, err
 	}

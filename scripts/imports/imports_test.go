@@ -32,6 +32,7 @@ var (
 		"wandb/schema":                  {},
 		"wandb/wandbtest":               {"wandb/schema"},
 		"wandb/wandbtest/cmd/wandbtest": {"wandb/wandbtest"},
+		"cmd/artifactfs/ui":             {"resolver", "manifest"},
 	}
 	restricted = map[string][]string{
 		"github.com/hanwen/go-fuse":    {"fs", "nodes"},
