@@ -8,8 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -147,5 +150,50 @@ func TestAddressesAhead(t *testing.T) {
 	}
 	if n := srv.Requests("FileURLs"); n > 8 {
 		t.Errorf("%d requests for 300 addresses", n)
+	}
+}
+
+// Readers at once share what is asked for: each address is asked for once. When that fails, it fails for the one who asked,
+// and the others ask again.
+func TestAddressesTogether(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what   string
+		fault  wandbtest.Fault
+		failed int
+	}{
+		{"slow", wandbtest.Fault{Times: -1, Delay: 200 * time.Millisecond}, 0},
+		{"failing once", wandbtest.Fault{Status: 403, Delay: 200 * time.Millisecond}, 1},
+	} {
+		srv := wandbtest.New(t, nil)
+		s := open(t, srv, nil)
+		content := make(map[string][]byte)
+		for i := range 200 {
+			content[fmt.Sprintf("d/%03d", i)] = fmt.Append(nil, i)
+		}
+		log(t, srv, wandbtest.Version{Name: "m", Files: content})
+		f := filesOf(t, s, "m")
+		srv.Fail("FileURLs", c.fault)
+		var (
+			readers sync.WaitGroup
+			failed  atomic.Int32
+		)
+		for path := range content {
+			o := object(t, f, path).Object
+			readers.Go(func() {
+				if got, err := read(ctx(t), o, 0, 100); err != nil {
+					failed.Add(1)
+				} else if !bytes.Equal(got, content[path]) {
+					t.Errorf("%s: %s: %q", c.what, path, got)
+				}
+			})
+		}
+		readers.Wait()
+		if n := failed.Load(); int(n) > c.failed {
+			t.Errorf("%s: %d readers failed, %d of them asked", c.what, n, c.failed)
+		}
+		if n := srv.Requests("FileURLs"); n > 40 { // measured: 10, and 200 where each asks for itself
+			t.Errorf("%s: %d requests for 200 addresses", c.what, n)
+		}
 	}
 }

@@ -8,20 +8,26 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"artifactfs.dev/artifactfs/wandb/internal/gql"
 )
 
 // signed is the addresses of the files that W&B stores of a version. They hold for a
 // while, and are credentials.
 type signed struct {
-	f       *files
-	flights singleflight.Group
+	f *files
 
-	mu    sync.Mutex // guards what follows
-	known map[string]address
-	ahead int // how many are asked for at once
+	mu      sync.Mutex // guards what follows
+	known   map[string]address
+	pending map[string]*asking // by each name that is asked for
+	ahead   int                // how many are asked for at once
+}
+
+// asking is one request for the addresses of several entries, under way or done.
+type asking struct {
+	names []string
+	done  chan struct{} // closed when found and err are set
+	found map[string]string
+	err   error
 }
 
 type address struct {
@@ -42,29 +48,57 @@ const (
 
 // get returns the address of an entry. One that was refused is not given again.
 func (g *signed) get(ctx context.Context, e *entry, refused string) (string, error) {
-	g.mu.Lock()
-	a, ok := g.known[e.path]
-	g.mu.Unlock()
-	if ok && a.url != refused && time.Since(a.at) < addressAge {
-		return a.url, nil
-	}
-	flight := g.flights.DoChan(e.path, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
-		defer cancel()
-		return g.ask(ctx, e)
-	})
-	select {
-	case got := <-flight:
-		u, _ := got.Val.(string)
-		return u, got.Err
-	case <-ctx.Done():
-		return "", g.f.s.health.late(ctx)
+	for {
+		url, asked := g.look(ctx, e.path, refused)
+		if asked == nil {
+			return url, nil
+		}
+		select {
+		case <-asked.done:
+		case <-ctx.Done():
+			return "", g.f.s.health.late(ctx)
+		}
+		switch url, ok := asked.found[e.path]; {
+		case ok:
+			return url, nil
+		case asked.err == nil:
+			return g.api(ctx, e)
+		case asked.names[0] == e.path:
+			return "", asked.err
+		} // else what failed was asked for another entry
 	}
 }
 
-// ask asks for the address of an entry, and of some that come after it.
-func (g *signed) ask(ctx context.Context, e *entry) (string, error) {
-	names := g.batch(e.path)
+// look returns an entry's address if it is known, and otherwise the request that
+// brings it: the one under way or a new one.
+func (g *signed) look(ctx context.Context, path, refused string) (string, *asking) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a, ok := g.known[path]; ok && a.url != refused && time.Since(a.at) < addressAge {
+		return a.url, nil
+	}
+	if under := g.pending[path]; under != nil {
+		return "", under
+	}
+	asked := &asking{names: g.batch(path), done: make(chan struct{})}
+	if g.pending == nil {
+		g.pending = make(map[string]*asking)
+	}
+	for _, name := range asked.names {
+		g.pending[name] = asked
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+		defer cancel()
+		asked.found, asked.err = g.ask(ctx, asked.names)
+		g.keep(asked)
+		close(asked.done)
+	}()
+	return "", asked
+}
+
+// ask asks for the addresses of entries.
+func (g *signed) ask(ctx context.Context, names []string) (map[string]string, error) {
 	f := g.f
 	found := make(map[string]string)
 	for after, more := "", true; more; {
@@ -72,7 +106,7 @@ func (g *signed) ask(ctx context.Context, e *entry) (string, error) {
 			return gql.FileURLs(ctx, f.s.c, f.at.entity, f.at.project, f.at.name, f.alias, names, after, len(names))
 		})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if r.Project == nil || r.Project.ArtifactCollection == nil || r.Project.ArtifactCollection.ArtifactMembership == nil ||
 			r.Project.ArtifactCollection.ArtifactMembership.Files == nil {
@@ -89,40 +123,43 @@ func (g *signed) ask(ctx context.Context, e *entry) (string, error) {
 		}
 		after, more = next(list.PageInfo.EndCursor, list.PageInfo.HasNextPage, after)
 	}
-	g.keep(names, found)
-	if u, ok := found[e.path]; ok {
-		return u, nil
-	}
-	return g.api(ctx, e)
+	return found, nil
 }
 
-// batch returns the name of an entry and of those stored ones that follow it: more
-// of them each time, for whoever reads on.
+// batch returns the name of an entry and of those stored ones that follow it and that
+// nobody has asked for: more of them each time, for whoever reads on. g is locked.
 func (g *signed) batch(path string) []string {
-	g.mu.Lock()
 	n := max(g.ahead, 1)
 	g.ahead = min(n*4, manyAddresses)
-	g.mu.Unlock()
 	names := []string{path}
 	x := g.f.index
-	for i := x.search(path) + 1; i < x.len() && i < x.search(path)+4*n && len(names) < n; i++ {
-		if e := x.at(i); e.ref == "" {
+	first := x.search(path)
+	for i := first + 1; i < x.len() && i < first+4*n && len(names) < n; i++ {
+		e := x.at(i)
+		if a, ok := g.known[e.path]; ok && time.Since(a.at) < addressAge || g.pending[e.path] != nil {
+			continue
+		}
+		if e.ref == "" {
 			names = append(names, e.path)
 		}
 	}
 	return names
 }
 
-func (g *signed) keep(names []string, found map[string]string) {
+// keep ends a request.
+func (g *signed) keep(asked *asking) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.known == nil || len(g.known) > keptAddresses {
 		g.known = make(map[string]address)
 	}
 	now := time.Now()
-	for _, name := range names {
-		if u, ok := found[name]; ok {
+	for _, name := range asked.names {
+		if u, ok := asked.found[name]; ok {
 			g.known[name] = address{u, now}
+		}
+		if g.pending[name] == asked {
+			delete(g.pending, name)
 		}
 	}
 }
