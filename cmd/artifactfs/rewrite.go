@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,9 @@ If anything cannot be resolved, nothing is printed but what, and the exit code i
 nothing is printed otherwise either.`,
 		Args: args(1, 1, "a YAML file"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if at != "" && !filepath.IsAbs(at) {
+				return usagef("rewrite: --at %s is no absolute path: a job may start anywhere", at)
+			}
 			k, plain, err := a.open(args)
 			if err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -44,17 +45,37 @@ func Parse(src []byte) (*Config, error) {
 	if c.root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("line %d: it is no mapping", c.root.Line)
 	}
-	run := get(c.root, "run")
-	for i := 0; run != nil && i+1 < len(run.Content); i += 2 {
+	c.addRuns(get(c.root, "run"), map[*yaml.Node]bool{})
+	return c, nil
+}
+
+// addRuns adds the texts of a mapping, and of those merged into it what it has not itself.
+func (c *Config) addRuns(run *yaml.Node, seen map[*yaml.Node]bool) {
+	if run == nil || seen[run] {
+		return
+	}
+	seen[run] = true
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(run.Content); i += 2 {
 		key, v := run.Content[i], run.Content[i+1]
 		if v.Kind == yaml.AliasNode {
 			v = v.Alias
 		}
-		if v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
+		switch {
+		case key.Tag == "!!merge" && v.Kind == yaml.SequenceNode:
+			merged = append(merged, v.Content...)
+		case key.Tag == "!!merge":
+			merged = append(merged, v)
+		case v.Kind == yaml.ScalarNode && v.Tag == "!!str" && !slices.ContainsFunc(c.runs, func(r Run) bool { return r.Key == key.Value }):
 			c.runs = append(c.runs, Run{Key: key.Value, Ref: v.Value, Detected: manifest.IsReference(v.Value), node: v})
 		}
 	}
-	return c, nil
+	for _, m := range merged {
+		if m.Kind == yaml.AliasNode {
+			m = m.Alias
+		}
+		c.addRuns(m, seen)
+	}
 }
 
 // get is a key of a mapping, nil without it or if it holds no mapping.

@@ -107,6 +107,9 @@ func (r *rewriting) scalar(n *yaml.Node) {
 
 // whole replaces a scalar, quotes and all, by a value of any type.
 func (r *rewriting) whole(n *yaml.Node, v any) error {
+	if _, isText := v.(string); n.Style&yaml.TaggedStyle != 0 && !isText {
+		return fmt.Errorf("its tag %s would make another value of it; write it without", n.Tag)
+	}
 	start, end, err := r.c.token(n)
 	if err == nil {
 		r.edits = append(r.edits, edit{node: n, start: start, end: end, text: scalar(v), typed: true})
@@ -120,17 +123,22 @@ func (r *rewriting) parts(n *yaml.Node, found []interp, values []any) error {
 	var old, new []string
 	last := 0
 	for i, in := range found {
-		spell := text
-		if in.nested {
-			spell = argument
-		}
-		s, err := spell(values[i])
+		s, err := in.spell(values[i])
 		if err != nil {
 			return err
 		}
-		value.WriteString(n.Value[last:in.start] + s)
+		start := in.start
+		if k := backslashes(n.Value, start); k > 0 {
+			// Before an interpolation two of them are one; before text each counts.
+			if in.nested || s == "" || s[0] == '\\' {
+				return fmt.Errorf("backslashes before it cannot be kept as they are meant")
+			}
+			start -= k
+			s = n.Value[start:start+k/2] + s
+		}
+		value.WriteString(n.Value[last:start] + s)
 		last = in.end
-		old, new = append(old, n.Value[in.start:in.end]), append(new, s)
+		old, new = append(old, n.Value[start:in.end]), append(new, s)
 	}
 	value.WriteString(n.Value[last:])
 	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
@@ -164,8 +172,13 @@ func staysPlain(value string) bool {
 	if isWord(value) {
 		return true
 	}
+	// What YAML 1.1, and so OmegaConf, takes for no text begins with none of these, or is
+	// one of a few words.
+	if notText.MatchString(value) || !plainStart.MatchString(value) {
+		return false
+	}
 	var doc yaml.Node
-	if strings.ContainsAny(value, "#\n\t") || yaml.Unmarshal([]byte(value), &doc) != nil || len(doc.Content) != 1 {
+	if strings.ContainsAny(value, "#\n\t\u0085\u2028\u2029") || yaml.Unmarshal([]byte(value), &doc) != nil || len(doc.Content) != 1 {
 		return false
 	}
 	n := doc.Content[0]
@@ -177,6 +190,14 @@ func (r *rewriting) block(n *yaml.Node, old, new []string, value string) error {
 	at := r.c.offset(n)
 	for i := range old {
 		j := bytes.Index(r.c.src[at:], []byte(old[i]))
+		for j > 0 && old[i][0] == '$' && backslashes(string(r.c.src[at:at+j]), j)%2 == 1 { // this one is text
+			next := bytes.Index(r.c.src[at+j+1:], []byte(old[i]))
+			if next < 0 {
+				j = -1
+				break
+			}
+			j += 1 + next
+		}
 		if j < 0 || strings.Contains(new[i], "\n") {
 			return fmt.Errorf("it spans lines in a way that cannot be kept")
 		}

@@ -8,8 +8,9 @@ import (
 
 // interp is an ${art:…} in a scalar's value.
 type interp struct {
-	start, end int // in the value
-	nested     bool
+	start, end int  // in the value
+	nested     bool // inside another interpolation
+	quote      byte // of the string there that it stands in; 0: none
 	args       []string
 	err        error // it cannot be read
 }
@@ -20,8 +21,11 @@ var artStart = regexp.MustCompile(`^\$\{\s*art\s*:`)
 func interps(value string) []interp {
 	var out []interp
 	depth := 0
+	var quote byte // of a string inside another interpolation
 	for i := 0; i < len(value); i++ {
 		switch {
+		case depth > 0 && (value[i] == '\'' || value[i] == '"') && backslashes(value, i)%2 == 0 && (quote == 0 || quote == value[i]):
+			quote ^= value[i]
 		case strings.HasPrefix(value[i:], "${") && !escaped(value, i):
 			m := artStart.FindString(value[i:])
 			if m == "" {
@@ -30,10 +34,10 @@ func interps(value string) []interp {
 				continue
 			}
 			in := read(value, i, i+len(m))
-			in.nested = depth > 0
+			in.nested, in.quote = depth > 0, quote
 			out = append(out, in)
 			i = in.end - 1
-		case value[i] == '}' && depth > 0:
+		case value[i] == '}' && depth > 0 && quote == 0:
 			depth--
 		}
 	}
@@ -41,12 +45,15 @@ func interps(value string) []interp {
 }
 
 // escaped: an odd number of backslashes before ${ makes it text.
-func escaped(value string, i int) bool {
+func escaped(value string, i int) bool { return backslashes(value, i)%2 == 1 }
+
+// backslashes is how many there are before i.
+func backslashes(value string, i int) int {
 	n := 0
 	for n < i && value[i-1-n] == '\\' {
 		n++
 	}
-	return n%2 == 1
+	return n
 }
 
 // read reads the arguments of an ${art:…}, which begins at start and has them at args.
@@ -93,6 +100,21 @@ func unquote(s string) string {
 		return s[1 : len(s)-1]
 	}
 	return s
+}
+
+// spell gives a value as it stands in the string instead.
+func (in interp) spell(v any) (string, error) {
+	switch {
+	case !in.nested:
+		return text(v)
+	case in.quote == 0:
+		return argument(v)
+	}
+	s, err := text(v)
+	if err == nil && strings.ContainsAny(s, `\$`+string(in.quote)) {
+		err = fmt.Errorf("its value %q cannot be spelled inside a string of another interpolation", s)
+	}
+	return s, err
 }
 
 // use is what it asks for.

@@ -21,6 +21,18 @@ var values = map[string]any{
 	"digit": "12",
 	"time":  "12:30:45",
 	"inter": `a\${oc.env:HOME}`,
+	"empty": "",
+	"lead":  " x",
+	"lines": "a\nb",
+	"apart": "é\u2028中",
+	"zeros": "007",
+	"float": manifest.Number("100000.0"),
+	"small": manifest.Number("1.5E-7"),
+	"tiny":  manifest.Number("0.0001"),
+	"large": manifest.Number("1e22"),
+	"big":   manifest.Number("123456789012345678901234567890"),
+	"minus": manifest.Number("-0.0"),
+	"inf":   manifest.Number("-Infinity"),
 	"list":  []any{manifest.Number("1"), "two", nil},
 	"object": manifest.Object{
 		{Key: "k", Value: "v"}, {Key: "n", Value: manifest.Number("1")},
@@ -69,6 +81,9 @@ func TestRewrite(t *testing.T) {
 		{"block", "a: |\n  cat ${art:data,path}/x\n\n  ${art:data,size}\nb: 1", "a: |\n  cat /mnt/artifacts/sft/latest/x\n\n  4096\nb: 1"},
 		{"beyond ASCII before it", "é: {ü: '${art:data,size}'}", "é: {ü: 4096}"},
 		{"windows lines", "a: ${art:data,size}\r\nb: 1\r\n", "a: 4096\r\nb: 1\r\n"},
+		{"backslashes before it", `a: \\\\${art:data,path}`, `a: \\/mnt/artifacts/sft/latest`},
+		{"block with one that is text", "a: |\n  \\${art:data,size} ${art:data,size}", "a: |\n  \\${art:data,size} 4096"},
+		{"in a string of another", `a: ${oc.select:n,'${art:data,odd}'}`, ``},
 		{"none", "a: 1", "a: 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +108,7 @@ func TestProblems(t *testing.T) {
 		{"no end", "a: '${art:data'", "line 1: ${art:data: it has no end"},
 		{"too many arguments", "a: ${art:data,path,x}", "line 1: ${art:data,path,x}: it is not ${art:KEY} or ${art:KEY,FIELD}"},
 		{"on two lines", "a: \"${art:data,path}/\n  b\"", "line 1: ${art:data,path}/ b: it spans lines; write it on one"},
-		{"list in a string", "a: x${art:data,list}", "line 1: x${art:data,list}: its value is no text and no integer, and cannot be a part of a string"},
+		{"list in a string", "a: x${art:data,list}", "line 1: x${art:data,list}: its value is a list or a mapping, and cannot be a part of a string"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := Parse([]byte(tt.in))
@@ -142,6 +157,17 @@ func TestParse(t *testing.T) {
 		if out, problems := c.Rewrite(value, nil); string(out) != in || problems != nil {
 			t.Errorf("%q became %q, %v", in, out, problems)
 		}
+	}
+	c, err := Parse([]byte("x: &x {data: 'sft:v1', rl: 'a:v1'}\ny: &y {k: 'b:v2'}\nrun: &r\n  <<: [*x, *y]\n  rl: c:v3\n"))
+	var runs []string
+	for _, r := range c.Runs() {
+		runs = append(runs, r.Key+"="+r.Ref)
+	}
+	if got := strings.Join(runs, " "); got != "rl=c:v3 data=sft:v1 k=b:v2" || err != nil {
+		t.Errorf("merged into run: %s, %v", got, err)
+	}
+	if c, err := Parse([]byte("run: &r {<<: {<<: *r}, a: 'n:v1'}\n")); err == nil && len(c.Runs()) != 1 {
+		t.Errorf("of a ring: %v", c.Runs())
 	}
 	for _, in := range []string{"a: 1\n---\nb: 1\n", "- 1\n", "a: {", "\x00"} {
 		if _, err := Parse([]byte(in)); err == nil {

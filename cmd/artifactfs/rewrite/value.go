@@ -2,7 +2,9 @@ package rewrite
 
 import (
 	"fmt"
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"artifactfs.dev/artifactfs/manifest"
@@ -13,6 +15,9 @@ var plainWord = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./+-]*$`)
 
 // notText is what YAML 1.1 or OmegaConf reads as something else than text.
 var notText = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null|nan|inf)$`)
+
+// plainStart is how text begins that nothing takes for a number, a time or YAML's own.
+var plainStart = regexp.MustCompile(`^[\p{L}_/$\\]`)
 
 func isWord(s string) bool { return plainWord.MatchString(s) && !notText.MatchString(s) }
 
@@ -82,11 +87,32 @@ func text(v any) (string, error) {
 	case nil:
 		return "None", nil
 	case manifest.Number:
-		if _, ok := v.Int(); ok {
-			return string(v), nil
-		}
+		return number(v), nil
 	}
-	return "", fmt.Errorf("its value is no text and no integer, and cannot be a part of a string")
+	return "", fmt.Errorf("its value is a list or a mapping, and cannot be a part of a string")
+}
+
+// number is a number as Python's str() gives it.
+func number(v manifest.Number) string {
+	if !strings.ContainsAny(string(v), ".eEIN") {
+		return string(v) // an integer of any size
+	}
+	f, err := strconv.ParseFloat(strings.Replace(string(v), "Infinity", "Inf", 1), 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return string(v)
+	}
+	if s := strings.ToLower(strconv.FormatFloat(f, 'g', -1, 64)); math.IsNaN(f) || math.IsInf(f, 0) {
+		return strings.TrimPrefix(s, "+")
+	}
+	// Python's repr has an exponent below 1e-4 and from 1e16 on.
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		return strconv.FormatFloat(f, 'e', -1, 64)
+	}
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // argument is a value as another resolver's argument.
