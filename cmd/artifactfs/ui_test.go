@@ -153,6 +153,7 @@ func TestUIGuard(t *testing.T) {
 		{with, "GET", "/api/version?ref=nothing", "", 404},
 		{with, "GET", "/api/version?ref=..%2Fx", "", 400},
 		{with, "GET", "/api/versions?name=..%2F..", "", 400},
+		{with, "GET", "/api/versions?name=" + strings.Repeat("x", 300), "", 400},
 		{with, "GET", "/api/versions?name=model&count=-1", "", 400},
 		{with, "GET", "/api/lineage?ref=model&depth=x", "", 400},
 		{with, "GET", "/api/lineage?ref=model", "", 200},
@@ -232,6 +233,28 @@ func TestUILists(t *testing.T) {
 	b, _ := io.ReadAll(get("/api/version?ref=many:v3").Body)
 	if !strings.Contains(string(b), `{"key":"big","text":"12345678901234567890"}`) {
 		t.Errorf("a number is not as it was recorded: %s", b)
+	}
+}
+
+// TestUIBroken: a list that broke off says so.
+func TestUIBroken(t *testing.T) {
+	s := newUISite(t)
+	s.serve()
+	if err := os.Remove(s.root); err != nil {
+		t.Fatal(err)
+	}
+	jar, _ := cookiejar.New(nil)
+	c := &http.Client{Jar: jar}
+	for _, path := range []string{"/?token=" + s.token, "/api/artifacts"} {
+		r, err := c.Get(s.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || strings.HasPrefix(path, "/api") && !strings.Contains(string(b), `"error":"`) {
+			t.Errorf("%s of a store that is not there: %s, %v", path, b, err)
+		}
 	}
 }
 

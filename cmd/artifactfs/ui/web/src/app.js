@@ -85,7 +85,12 @@ document.addEventListener("keydown", (ev) => {
 
 watch((docs, trouble) => {
   last = [docs ?? last[0], trouble];
-  if (shown === "show") replace(status(...last));
+  if (shown !== "show") return;
+  const at = document.activeElement?.closest?.("main a")?.getAttribute("href"), { scrollTop } = main;
+  replace(status(...last));
+  main.scrollTop = scrollTop;
+  if (at) [...main.querySelectorAll("a")].find((a) => a.getAttribute("href") === at)?.focus({ preventScroll: true });
 });
+document.getElementById("reload").addEventListener("click", () => artifacts.load());
 artifacts.load();
 show(false);

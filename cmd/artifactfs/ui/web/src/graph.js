@@ -8,7 +8,7 @@ const wide = 196, high = 36, step = wide + 48;
 // short leaves out the middle of what is too long for a node: the version is at the end.
 function short(text) {
   const all = [...text];
-  return all.length <= 24 ? text : all.slice(0, 11).join("") + "…" + all.slice(-12).join("");
+  return all.length <= 23 ? text : all.slice(0, 10).join("") + "…" + all.slice(-12).join("");
 }
 
 // draw makes the picture of a graph. It is drawn once it is in the page (shown), and every
@@ -97,7 +97,7 @@ export function draw(graph, open) {
 function style() {
   const css = getComputedStyle(document.documentElement), c = (v) => css.getPropertyValue(`--${v}`).trim();
   return [
-    { selector: "node", style: { shape: "round-rectangle", width: wide, height: high, "background-color": c("card"), "border-width": 1.5, "border-color": c("line"), label: "data(label)", color: c("text"), "font-size": 14, "font-family": "system-ui, sans-serif",
+    { selector: "node", style: { shape: "round-rectangle", width: wide, height: high, "background-color": c("card"), "border-width": 1.5, "border-color": c("edge"), label: "data(label)", color: c("text"), "font-size": 14, "font-family": "system-ui, sans-serif",
       "text-valign": "center", "text-halign": "center", "min-zoomed-font-size": 5 } },
     { selector: "node.data", style: { shape: "barrel", "background-color": c("data") } },
     { selector: "node.missing", style: { "border-style": "dashed", "border-color": c("bad"), color: c("bad") } },

@@ -7,8 +7,7 @@ const row = 34; // pixels, as in app.css
 // list is the searchable list of artifacts. Only the rows in sight are elements.
 export function list(open) {
   const box = document.getElementById("list"), search = document.getElementById("search"), said = document.getElementById("count");
-  const byName = new Map();
-  let all = [], shown = [], at = -1, current = "", loading = true, trouble = "";
+  let byName = new Map(), all = [], shown = [], at = -1, current = "", loading = false, trouble = "";
 
   const space = h("div", { class: "space", role: "presentation" });
   box.append(space);
@@ -83,19 +82,23 @@ export function list(open) {
     filter();
   }
 
+  // load reads the list, again if it is there: then the old one stays until the new one is whole.
   async function load() {
+    if (loading) return;
     loading = true;
     trouble = "";
+    const fresh = new Map();
     let sorted = 0;
-    byName.clear();
+    if (!byName.size) byName = fresh;
     try {
       await stream((some) => {
         for (const a of some) {
           a.text = [a.name, ...(a.aliases ?? [])].join(" ").toLowerCase();
-          byName.set(a.name, a);
+          fresh.set(a.name, a);
         }
-        if (Date.now() - sorted > 250) { sort(); sorted = Date.now(); }
+        if (byName === fresh && Date.now() - sorted > 250) { sort(); sorted = Date.now(); }
       });
+      byName = fresh;
     } catch (e) {
       trouble = e.message;
     }
