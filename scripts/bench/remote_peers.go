@@ -163,9 +163,10 @@ func (m *mounted) cpu() float64 {
 	return total
 }
 
-// peak is the most that the client's processes have held, in MiB.
+// peak is the most that the client's processes have held, in MiB. The pages of files, which are those of the one program that
+// they all run, count once.
 func (m *mounted) peak() float64 {
-	total := 0.0
+	total, program := 0.0, 0.0
 	for _, pid := range m.pids() {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		for line := range strings.Lines(string(text)) {
@@ -173,7 +174,11 @@ func (m *mounted) peak() float64 {
 			if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kb); n == 1 {
 				total += kb / 1024
 			}
+			if n, _ := fmt.Sscanf(line, "RssFile: %f kB", &kb); n == 1 {
+				total -= kb / 1024
+				program = max(program, kb/1024)
+			}
 		}
 	}
-	return total
+	return total + program
 }
