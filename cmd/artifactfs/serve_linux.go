@@ -87,7 +87,7 @@ const gcPercent = 50
 // gcSlack is counted as heap, and never touched, so it takes no memory: half of it may be
 // allocated between collections of a heap that is small. The buffers of reads would have
 // one every few milliseconds, and be made anew after each.
-const gcSlack = 32 << 20
+const gcSlack = 16 << 20
 
 // limitMemory returns what is to be kept for as long as its limits are to hold.
 func limitMemory() (slack []byte) {

@@ -133,11 +133,19 @@ func (f *fetch) do() error {
 // stream asks for what is still missing until all of it is there, anew when a
 // connection breaks.
 func (f *fetch) stream(d *disk) error {
-	b := pieces.Get().(*[]byte)
-	defer pieces.Put(b)
+	pool := &pieces
+	if f.to-f.from == 1 { // as of each of many small files
+		pool = &unitBuffers
+	}
+	b := pool.Get().(*[]byte)
+	defer pool.Put(b)
+	buf := *b
+	if f.b.o.far() && len(buf) == piece { // there are many, and each brings little at a time
+		buf = buf[:piece/2]
+	}
 	for tries := 0; ; {
 		before := f.next
-		err := f.request(d, *b)
+		err := f.request(d, buf)
 		if f.next > before {
 			tries = 0
 		}

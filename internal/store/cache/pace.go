@@ -40,9 +40,9 @@ func (c *Cache) answered(key string, took time.Duration) {
 	c.answers[place] = took
 }
 
-// far reports whether the file's store is far away, as far as is known.
-func (f *File) far() bool {
-	f.c.mu.Lock()
-	defer f.c.mu.Unlock()
-	return f.c.answers[placeOf(f.o.key)] > far
+// far reports whether an object's store is far away, as far as is known.
+func (o *object) far() bool {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	return o.c.answers[placeOf(o.key)] > far
 }
