@@ -127,8 +127,8 @@ func (d *doctor) outbox(k *core) {
 	}
 	for _, p := range all {
 		if p.Error != "" {
-			d.add(check, warn, fmt.Sprintf("%d versions are on their way to W&B, and %s has failed %d times", len(all), cmp.Or(p.Manifest, p.Name), p.Tries),
-				p.Error, "artifactfs push tries it now")
+			d.add(check, warn, fmt.Sprintf("%d versions are on their way to W&B, and %s has failed %d times", len(all), pushed(p), p.Tries),
+				p.Error, "artifactfs push tries it now, artifactfs push --give-up "+pushed(p)+" no more")
 			return
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+
+	"artifactfs.dev/artifactfs/manifest"
 )
 
 // gauges is what .artifactfs/metrics shows, in Prometheus's text format. What is
@@ -93,13 +95,24 @@ func (m *gauges) Collect(to chan<- prometheus.Metric) {
 	for dev, n := range c.data.InFlight() {
 		send(gauge, "calls_in_flight", "Calls outstanding on a file system of data, by device.", float64(n), "device", dev)
 	}
-	if c.store == nil {
+	for _, store := range c.storeStates() {
+		up, since := 1.0, 0.0
+		if !store.Since.IsZero() {
+			up, since = 0, time.Since(store.Since).Seconds()
+		}
+		send(gauge, "store_up", "Whether the store answers.", up, "store", store.Store, "root", store.Root)
+		send(gauge, "store_down_seconds", "How long it has not.", since, "store", store.Store, "root", store.Root)
+	}
+	if c.push == nil {
 		return
 	}
-	up, since := 1.0, 0.0
-	if at, cause := c.store.Degraded(); cause != nil {
-		up, since = 0, time.Since(at).Seconds()
+	waiting := map[manifest.PushState]int{manifest.PushQueued: 0, manifest.PushFailed: 0}
+	if all, err := c.push.List(); err == nil { // status says why it cannot be read
+		for _, p := range all {
+			waiting[p.State]++
+		}
+		for state, n := range waiting {
+			send(gauge, "outbox_versions", "Versions that are not in W&B yet, by state; failed ones are not tried again.", float64(n), "state", string(state))
+		}
 	}
-	send(gauge, "store_up", "Whether the store answers.", up, "store", "manifest", "root", c.cfg.Root)
-	send(gauge, "store_down_seconds", "How long it has not.", since, "store", "manifest", "root", c.cfg.Root)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +17,15 @@ import (
 )
 
 func (a *app) pushCmd() *cobra.Command {
-	return &cobra.Command{
+	giveUp := false
+	c := &cobra.Command{
 		Use:   "push [NAME:vN...]",
 		Short: "Log versions of the manifest store to W&B too, now",
 		Long: `Log versions of the manifest store to W&B too, by the numbers that they have there:
 those that were written through .manifest, or before W&B was on. Without arguments,
 try all that waits in the outbox, what W&B has refused before included. What cannot be
-pushed now stays in the outbox, and whoever mounts the store goes on trying.`,
+pushed now stays in the outbox, and whoever mounts the store goes on trying. --give-up
+takes versions out of the outbox: they stay in the manifest store alone.`,
 		Args:              args(0, 1000, "references by number"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -31,6 +34,9 @@ pushed now stays in the outbox, and whoever mounts the store goes on trying.`,
 				return err
 			}
 			defer k.push.Close()
+			if giveUp {
+				return a.giveUp(c.Context(), k, plain)
+			}
 			if len(plain) == 0 {
 				all, err := k.push.List()
 				if err != nil {
@@ -49,7 +55,50 @@ pushed now stays in the outbox, and whoever mounts the store goes on trying.`,
 			return a.pushAll(c.Context(), k, all)
 		},
 	}
+	c.Flags().BoolVar(&giveUp, "give-up", false, "take versions out of the outbox instead")
+	return c
 }
+
+// giveUp takes pushes out of the outbox: all that have these names, as status shows
+// them. It looks for each before it gives up any.
+func (a *app) giveUp(ctx context.Context, k *core, names []string) error {
+	if len(names) == 0 {
+		return usagef("push --give-up expects the versions to give up, as status shows them")
+	}
+	all, err := k.push.List()
+	if err != nil {
+		return err
+	}
+	var found []*manifest.Push
+	for _, name := range names {
+		before := len(found)
+		for _, p := range all {
+			if pushed(p) == name {
+				found = append(found, p)
+			}
+		}
+		if len(found) == before {
+			return fmt.Errorf("push --give-up: %s is not in the outbox; artifactfs status shows what is", name)
+		}
+	}
+	for _, p := range found {
+		kept, err := k.push.GiveUp(ctx, p.ID)
+		if err != nil {
+			return fmt.Errorf("push --give-up %s: %w", pushed(p), err)
+		}
+		if !a.json {
+			fmt.Fprintf(a.out, "%s\tgiven up\t%s\n", clean(pushed(p)), kept)
+		}
+	}
+	if a.json {
+		return a.printJSON(found)
+	}
+	return nil
+}
+
+// pushed is what a push is called: the version of the manifest store, or the
+// artifact where only W&B is to have it.
+func pushed(p *manifest.Push) string { return cmp.Or(p.Manifest, p.Name) }
 
 // openPush opens the core for push, which needs W&B to be on.
 func (a *app) openPush(args []string) (*core, []string, error) {
@@ -128,10 +177,7 @@ func (a *app) pushAll(ctx context.Context, k *core, all []*manifest.Push) error 
 
 // pushWords is a push on one line.
 func pushWords(p *manifest.Push) string {
-	what := p.Manifest
-	if what == "" {
-		what = p.Name
-	}
+	what := pushed(p)
 	words := []string{what, string(p.State)}
 	switch {
 	case p.State == manifest.PushDone:
@@ -154,10 +200,7 @@ func outboxSection(all []*manifest.Push) section {
 			s.Fields = append(s.Fields, field{"and", fmt.Sprintf("%d more", len(all)-most)})
 			break
 		}
-		what := p.Manifest
-		if what == "" {
-			what = p.Name
-		}
+		what := pushed(p)
 		words := string(p.State)
 		if p.Error != "" {
 			words += fmt.Sprintf(" after %d tries", p.Tries)
@@ -165,6 +208,9 @@ func outboxSection(all []*manifest.Push) section {
 				words += ", again at " + p.Next.Local().Format(time.DateTime)
 			}
 			words += ": " + p.Error
+		}
+		if p.State == manifest.PushFailed {
+			words += "; again: artifactfs push; not at all: artifactfs push --give-up " + what
 		}
 		s.Fields = append(s.Fields, field{what, words})
 	}

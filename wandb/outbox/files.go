@@ -159,8 +159,14 @@ func (b box) setAside(err error) (string, bool) {
 	if !errors.As(err, &e) {
 		return "", false
 	}
-	to := b.path("broken", fmt.Sprintf("%s.%d", filepath.Base(e.path), time.Now().UnixNano()))
-	return to, os.Rename(e.path, to) == nil
+	to, err := b.aside(e.path)
+	return to, err == nil
+}
+
+// aside takes a file out of the outbox, and returns where it is then.
+func (b box) aside(path string) (string, error) {
+	to := b.path("broken", fmt.Sprintf("%s.%d", filepath.Base(path), time.Now().UnixNano()))
+	return to, os.Rename(path, to)
 }
 
 // result reads what became of a push that is done; fs.ErrNotExist if it is not, or

@@ -166,6 +166,28 @@ func (o *Outbox) List() ([]*manifest.Push, error) {
 	return out, err
 }
 
+// GiveUp takes a push out of the outbox, for good: W&B never gets it unless it is
+// pushed again. It is kept beside, and returned is where. fs.ErrNotExist says that it
+// is not in the outbox, as when it was pushed meanwhile.
+func (o *Outbox) GiveUp(ctx context.Context, id string) (string, error) {
+	release, err := o.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	it, err := o.box.item(id)
+	if err != nil {
+		return "", fmt.Errorf("outbox for W&B: push %s: %w", id, err)
+	}
+	to, err := o.box.aside(o.box.path(it.ID + itemExt))
+	if err != nil {
+		return "", fmt.Errorf("outbox for W&B: %w", err)
+	}
+	o.box.drop(it.ID)
+	o.opt.Log.Warn("given up, not logged to W&B", "artifact", it.Name, "version", it.version(), "kept", to)
+	return to, nil
+}
+
 // Kick has Run look again now.
 func (o *Outbox) Kick() {
 	select {
