@@ -12,6 +12,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
 
 	"artifactfs.dev/artifactfs/internal/store/bucket"
 )
@@ -186,22 +187,31 @@ func (p *CatalogPins) Pins(ctx context.Context, id string) ([]*Pin, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("no snapshot %s in %s: %w", id, p, fs.ErrNotExist)
 	}
-	var pins []*Pin
-	for _, file := range files {
-		pin, _, err := p.read(ctx, id, file)
-		var bad *badPin
-		switch {
-		case err == nil:
-			if used.After(pin.Used) {
-				pin.Used = used
+	found := make([]*Pin, len(files))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(scanParallel) // a job may have used a hundred versions
+	for i, file := range files {
+		g.Go(func() error {
+			pin, _, err := p.read(gctx, id, file)
+			var bad *badPin
+			switch {
+			case err == nil:
+				if used.After(pin.Used) {
+					pin.Used = used
+				}
+				found[i] = pin
+			case errors.As(err, &bad):
+				p.c.log.Warn("not a pin", "err", err)
+			case !errors.Is(err, fs.ErrNotExist):
+				return err
 			}
-			pins = append(pins, pin)
-		case errors.As(err, &bad):
-			p.c.log.Warn("not a pin", "err", err)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		}
+			return nil
+		})
 	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	pins := slices.DeleteFunc(found, func(pin *Pin) bool { return pin == nil })
 	slices.SortFunc(pins, func(a, b *Pin) int { return strings.Compare(a.Name+"\x00"+a.Alias, b.Name+"\x00"+b.Alias) })
 	return pins, nil
 }
