@@ -138,7 +138,7 @@ func (s *uiStore) Version(ctx context.Context, ref manifest.Ref) (*ui.Version, e
 	}
 	m := v.Record.Manifest
 	out := &ui.Version{
-		Name: v.Name, Version: vN(v.N), Type: m.Type, Created: m.CreatedAt, Producer: m.Producer, Path: m.Path,
+		Name: v.Name, Version: vN(v.N), In: string(v.Target().In), Job: s.k.tree.LoggedIn(ctx, v), Type: m.Type, Created: m.CreatedAt, Producer: m.Producer, Path: m.Path,
 		Record: recordOf(v.Record), Inputs: m.Inputs, Used: m.UsedArtifacts, Fields: []ui.Field{}, Warnings: v.Warnings,
 	}
 	if shown, err := s.k.tree.Data(ctx, v); err == nil && shown.Base != m.Path {
@@ -146,7 +146,7 @@ func (s *uiStore) Version(ctx context.Context, ref manifest.Ref) (*ui.Version, e
 	} else if err != nil && (m.Path != "" || !errors.Is(err, errors.ErrUnsupported)) { // else its files are W&B's own
 		out.Missing = err.Error()
 	}
-	if v.Target().In == "" {
+	if out.In == "" {
 		if l, err := s.k.src.Versions(ctx, v.Name); err == nil {
 			line := newVersionLine(v.Name, v.N, l)
 			out.Aliases, out.Retired = line.Aliases, line.Retired

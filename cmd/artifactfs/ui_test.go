@@ -16,6 +16,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/cmd/artifactfs/ui"
+	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
 // uiSite is a store with a page over it.
@@ -59,10 +60,18 @@ func (s *uiSite) record(name string, n int, metadata map[string]any, from ...str
 	}
 }
 
-// serve begins to serve the page.
-func (s *uiSite) serve() {
+// serve begins to serve the page. W&B is on if there are variables for it.
+func (s *uiSite) serve(environ ...string) {
 	s.Helper()
-	cfg, err := config.Load(config.Options{Dir: s.root, Dotlist: []string{"artifacts.manifest.root=" + s.root, "artifacts.wandb=false"}, Env: func(string) (string, bool) { return "", false }})
+	env := func(key string) (string, bool) {
+		for _, kv := range environ {
+			if v, ok := strings.CutPrefix(kv, key+"="); ok {
+				return v, true
+			}
+		}
+		return "", false
+	}
+	cfg, err := config.Load(config.Options{Dir: s.root, Dotlist: []string{"artifacts.manifest.root=" + s.root, fmt.Sprintf("artifacts.wandb=%v", len(environ) > 0)}, Env: env})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -254,6 +263,49 @@ func TestUIBroken(t *testing.T) {
 		r.Body.Close()
 		if err != nil || strings.HasPrefix(path, "/api") && !strings.Contains(string(b), `"error":"`) {
 			t.Errorf("%s of a store that is not there: %s, %v", path, b, err)
+		}
+	}
+}
+
+// TestUITwoStores: what only the store has that does not number the tree is found by its
+// aliases.
+func TestUITwoStores(t *testing.T) {
+	srv, err := wandbtest.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	if _, err := srv.Log(wandbtest.Version{Name: "only", Files: map[string][]byte{"f": []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	s := newUISite(t)
+	s.record("model", 1, nil)
+	for _, kv := range append(srv.Environ(), "WANDB_ENTITY=team") { // the client looks there itself
+		k, v, _ := strings.Cut(kv, "=")
+		t.Setenv(k, v)
+	}
+	s.serve(append(srv.Environ(), "WANDB_ENTITY=team")...)
+	jar, _ := cookiejar.New(nil)
+	c := &http.Client{Jar: jar}
+	for path, want := range map[string]string{
+		"/api/artifacts":                `{"name":"model","latest":"manifest:v1","versions":0}`,
+		"/api/versions?name=model":      `"foreign":[{"version":"v1","in":"manifest","aliases":["latest"]`,
+		"/api/version?ref=model:latest": `"name":"model","version":"v1","in":"manifest"`,
+		"/api/lineage?ref=model:latest": `"of":".manifest/model:v1"`,
+		"/api/version?ref=only:latest":  `"name":"only","version":"v0","aliases":["latest"]`,
+		"/api/status":                   `"store":"wandb"`,
+	} {
+		if _, err := c.Get(s.url + "/?token=" + s.token); err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Get(s.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %s, want %s", path, b, want)
 		}
 	}
 }

@@ -65,11 +65,13 @@ type VersionLine struct {
 type Version struct {
 	Name     string   `json:"name"`
 	Version  string   `json:"version"`
+	In       string   `json:"in,omitempty"` // the backend whose number it is, if that is not the tree's
 	Aliases  []string `json:"aliases,omitempty"`
 	Retired  bool     `json:"retired,omitempty"`
 	Type     string   `json:"type"`
 	Created  string   `json:"created_at"`
 	Producer string   `json:"producer"`
+	Job      string   `json:"job,omitempty"`     // that logged it, if it was one
 	Path     string   `json:"path"`              // as recorded
 	Data     string   `json:"data,omitempty"`    // where it is read, if that is elsewhere
 	Missing  string   `json:"missing,omitempty"` // why it cannot be read

@@ -7,7 +7,7 @@ export async function artifact(of, signal) {
   const first = await ask("versions", { name: of }, signal);
   const body = h("tbody");
   const line = (v) => h("tr", { class: v.retired ? "retired" : "" },
-    h("td", {}, v.in ? h("span", { class: "quiet" }, `${v.in}:${v.version}`) : link({ version: `${of}:${v.version}` }, { class: "go" }, v.version)),
+    h("td", {}, v.in ? link({ version: `${of}:${v.aliases[0]}` }, { class: "go" }, `${v.in}:${v.version}`) : link({ version: `${of}:${v.version}` }, { class: "go" }, v.version)),
     h("td", {}, (v.aliases ?? []).map((a) => chip(a, a === "latest" ? "strong" : "")), v.retired && chip("retired", "off")),
     h("td", {}, v.unread ? h("span", { class: "bad" }, v.unread) : v.type),
     h("td", { class: "nowrap" }, when(v.created_at)),
@@ -49,18 +49,18 @@ const used = (ref) => h("li", {}, link({ version: ref }, {}, name(ref)));
 // version is the page of one version.
 export async function version(ref, signal) {
   const v = await ask("version", { ref }, signal);
-  const full = `${v.name}:${v.version}`;
+  const full = v.in ? ref : `${v.name}:${v.version}`; // by another's number it cannot be asked for
   const shown = new Set(["name", "version", "path", "type", "created_at", "producer", "inputs", "used_artifacts"]);
   const fields = v.fields.filter((f) => !shown.has(f.key));
   return [
     h("p", { class: "crumb" }, link({ artifact: v.name }, {}, name(v.name))),
-    h("h1", {}, name(v.name), " ", h("span", { class: "version" }, v.version), " ",
+    h("h1", {}, name(v.name), " ", h("span", { class: "version" }, v.in ? `${v.in}:${v.version}` : v.version), " ",
       (v.aliases ?? []).map((a) => chip(a, a === "latest" ? "strong" : "")), v.retired && chip("retired", "off")),
     (v.warnings ?? []).map((w) => h("p", { class: "note" }, w)),
     v.missing && h("p", { class: "bad" }, v.missing),
     h("p", {}, link({ lineage: full }, { class: "button", id: "lineage" }, "Lineage")),
     facts([
-      ["Type", v.type], ["Logged", v.created_at && when(v.created_at)], ["By", v.producer && name(v.producer)],
+      ["Type", v.type], ["Logged", v.created_at && when(v.created_at)], ["By", v.producer && name(v.producer)], ["Job", v.job && name(v.job)],
       ["Data", v.path && h("code", {}, v.path)], ["Read at", v.data && h("code", {}, v.data)], ["Record", h("code", {}, v.manifest)],
     ]),
     v.used_artifacts && h("section", {}, h("h2", {}, "Made from"), h("ul", {}, v.used_artifacts.map(used))),

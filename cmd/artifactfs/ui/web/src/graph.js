@@ -1,7 +1,7 @@
 import cytoscape from "cytoscape";
 import { h } from "./dom.js";
 import { place } from "./layers.js";
-import { count, plain, when } from "./text.js";
+import { count, opens, plain, when } from "./text.js";
 
 const wide = 196, high = 36, step = wide + 48;
 
@@ -56,7 +56,7 @@ export function draw(graph, open) {
   }
 
   function zoom(by) { cy.zoom({ level: cy.zoom() * by, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } }); }
-  const enter = () => { const n = graph.byId.get(at); if (!n.input && !n.missing) open(n); };
+  const enter = () => { const n = graph.byId.get(at); if (opens(n)) open(n); };
   const keys = {
     ArrowLeft: () => to(beside(graph.from.get(at))), ArrowRight: () => to(beside(graph.to.get(at))),
     ArrowUp: () => to(column(-1)), ArrowDown: () => to(column(1)), Home: () => to(graph.of),

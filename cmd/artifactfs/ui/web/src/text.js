@@ -23,3 +23,7 @@ export const bytes = (n) => {
   for (; n >= 1024 && i < units.length - 1; i++) n /= 1024;
   return `${i ? n.toFixed(1) : n} ${units[i]}`;
 };
+
+// opens reports whether a node of a graph is a version that can be asked for: not data,
+// not what is missing, and not by another backend's number.
+export const opens = (node) => !node.input && !node.missing && !node.id.startsWith(".");

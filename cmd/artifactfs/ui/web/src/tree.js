@@ -1,4 +1,5 @@
 import { arrows, h, link, name } from "./dom.js";
+import { opens } from "./text.js";
 
 const most = 3000; // lines
 
@@ -25,5 +26,5 @@ export function tree(graph, title, next) {
     stack.length > 0 && h("p", { class: "note" }, `The first ${most} lines. artifactfs lineage prints all.`));
 }
 
-// open is a link to a version; data and what is missing lead nowhere.
-const open = (node) => (node.input || node.missing ? h("a", { role: "link", "aria-disabled": "true", tabindex: -1 }, name(node.id)) : link({ version: node.id }, {}, name(node.id)));
+// open is a link to a version; what is none leads nowhere.
+const open = (node) => (opens(node) ? link({ version: node.id }, {}, name(node.id)) : h("a", { role: "link", "aria-disabled": "true" }, name(node.id)));
