@@ -56,7 +56,7 @@ func TestUIBrowser(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(*uiSite, *tab)
-	}{{"list", testUIList}, {"version", testUIVersion}, {"keys", testUIKeys}, {"hostile", testUIHostile}, {"thousand", testUIThousand}, {"ring", testUIRing}} {
+	}{{"list", testUIList}, {"version", testUIVersion}, {"keys", testUIKeys}, {"hostile", testUIHostile}, {"thousand", testUIThousand}, {"ring", testUIRing}, {"broken", testUIBroken}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.test(newUISite(t), newTab(t, browser))
 		})
@@ -425,4 +425,17 @@ func testUIRing(s *uiSite, b *tab) {
 	if tree := b.text(`document.querySelector("[role=tree]").innerText`); !strings.Contains(tree, "see above") {
 		b.Errorf("the ring as text: %s", tree)
 	}
+}
+
+// testUIBroken: a store that is not there is seen on every page.
+func testUIBroken(s *uiSite, b *tab) {
+	s.serve()
+	if err := os.Remove(s.root); err != nil {
+		b.Fatal(err)
+	}
+	b.open(s, "")
+	b.until(`document.getElementById("count").className === "bad"`)
+	b.open(s, "show=status")
+	b.until(`document.getElementById("health").className === "bad" && document.getElementById("health").textContent === "manifest store: degraded"`)
+	b.until(`document.querySelector("main .chip.alarm").textContent === "degraded"`)
 }

@@ -4,7 +4,8 @@ import { bytes, count, plain, when } from "./text.js";
 
 const every = 5000; // milliseconds between looks
 
-const good = (d) => ["serving", "not mounted"].includes(d.state) && (d.stores ?? []).every((s) => s.state === "ok");
+const good = (d) => ["serving", "not mounted"].includes(d.state) && (d.stores ?? []).every((s) => s.state === "ok") && !failed(d).length;
+const failed = (d) => (d.outbox ?? []).filter((p) => p.state === "failed");
 
 // watch keeps the word in the header true, and tells tell of each answer.
 export function watch(tell) {
@@ -31,7 +32,8 @@ function summary(docs) {
   const mounts = docs.filter((d) => d.mountpoint), ill = docs.filter((d) => !good(d));
   if (ill.length) {
     const s = ill.flatMap((d) => d.stores ?? []).find((s) => s.state !== "ok");
-    return s ? `${s.store} store: ${s.state}` : `${ill[0].mountpoint}: ${ill[0].state}`;
+    const refused = ill.flatMap(failed).length;
+    return s ? `${s.store} store: ${s.state}` : refused ? `${count(refused, "version")} not taken by W&B` : `${ill[0].mountpoint}: ${ill[0].state}`;
   }
   const waiting = docs.reduce((n, d) => n + (d.outbox ?? []).filter((p) => p.state !== "done").length, 0);
   return [mounts.length ? count(mounts.length, "mount") + " serving" : "stores up, not mounted", waiting && `${waiting} on the way to W&B`].filter(Boolean).join(", ");
@@ -47,7 +49,7 @@ export function status(docs, trouble) {
   ];
 }
 
-const state = (s) => chip(s, ["ok", "serving", "not mounted", "done"].includes(s) ? "strong" : "alarm");
+const state = (s) => chip(s, ["ok", "serving", "not mounted", "done"].includes(s) ? "strong" : ["queued", "pushing", "starting"].includes(s) ? "" : "alarm");
 
 function one(d) {
   return h("section", { class: "card" },
@@ -65,5 +67,5 @@ function one(d) {
       h("tr", {}, h("td", {}, link({ version: `${v.name}:v${v.version}` }, {}, name(`${v.name}:v${v.version}`))),
         h("td", {}, v.lane && chip(v.lane)), h("td", {}, [v.why, v.missing && `missing: ${v.missing}`].filter(Boolean).join("; "))))),
     d.outbox?.length > 0 && table("On the way to W&B", ["Artifact", "State", "Note"], d.outbox.map((p) =>
-      h("tr", {}, h("td", {}, name(p.artifact + (p.version ? ":" + p.version : ""))), h("td", {}, state(p.state)), h("td", {}, p.error ? `try ${p.tries}: ${p.error}` : p.run)))));
+      h("tr", {}, h("td", {}, name(p.artifact + (p.version ? ":" + p.version : ""))), h("td", {}, state(p.state)), h("td", {}, p.error ? `try ${p.tries}: ${p.error}${p.next ? "; again at " + when(p.next) : ""}` : p.run)))));
 }
