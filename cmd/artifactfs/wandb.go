@@ -30,6 +30,7 @@ var (
 	_ resolver.Filer     = (*wandbSource)(nil)
 	_ resolver.Describer = (*wandbSource)(nil)
 	_ resolver.Refresher = (*wandbSource)(nil)
+	_ resolver.Runs      = (*wandbSource)(nil)
 )
 
 // lookAgain is how long a configuration is taken for the same.
@@ -118,6 +119,24 @@ func (w *wandbSource) Describe(ctx context.Context, name string, n int) (manifes
 func (w *wandbSource) Within(artifact string) bool {
 	s, err := w.source()
 	return err != nil || s.Within(artifact)
+}
+
+// Qualified spells a name with its entity and project.
+func (w *wandbSource) Qualified(name string) (string, bool) {
+	s, err := w.source()
+	if err != nil {
+		return "", false
+	}
+	return s.Qualified(name)
+}
+
+// Made returns what runs that used a version have logged.
+func (w *wandbSource) Made(ctx context.Context, name string, n int) ([]string, error) {
+	s, err := w.source()
+	if err != nil {
+		return nil, err
+	}
+	return s.Made(ctx, name, n)
 }
 
 func (w *wandbSource) Refresh(name string) {
