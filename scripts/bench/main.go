@@ -51,7 +51,7 @@ type part struct {
 
 var parts = []part{
 	{"reads", true, reads}, {"listings", true, listings}, {"pagecache", true, pageCache}, {"binds", true, manyBinds},
-	{"store", true, largeStore}, {"logs", true, logs}, {"remote", false, remote}, {"buckets", false, buckets},
+	{"store", true, largeStore}, {"logs", true, logs}, {"remote", false, remote}, {"buckets", false, buckets}, {"wandb", false, stored},
 }
 
 // chosen returns the parts that -only names, or all.

@@ -72,6 +72,9 @@ func (t *table) print(r row, ratio float64) {
 	native, times := "–", "–"
 	if r.Native != 0 {
 		native, times = number(r.Native, r.Unit), fmt.Sprintf("%.2f×", ratio)
+		if ratio < 0.1 {
+			times = fmt.Sprintf("%.2g×", ratio)
+		}
 	}
 	fmt.Printf("%-40s %-12s %14s %14s %8s  %-10s %s\n", r.Name, r.Lane, native, number(r.Value, r.Unit), times, r.Target, word)
 }
