@@ -27,7 +27,7 @@ func TestKillDuringLogs(t *testing.T) {
 	dir := s.data("crashed", map[string]string{"part.txt": "text"})
 	answered := map[string]int{}
 	next := 0
-	for round := range scaled(40) {
+	for round := range scaled(20) {
 		stop := make(chan struct{})
 		var writers sync.WaitGroup
 		var mu sync.Mutex

@@ -76,6 +76,7 @@ func TestKillDuringTakeOver(t *testing.T) {
 	needProgram(t, "strace")
 	for _, call := range []string{"umount2", "move_mount"} {
 		t.Run(call, func(t *testing.T) {
+			t.Parallel() // most of it is the pause before a daemon that died young is started again
 			s := newSite(t, siteOptions{Lane: "bind", Alone: true})
 			for _, name := range []string{"one", "two"} {
 				s.publish(name, 1, s.data(name, map[string]string{"f": "text\n"}))
