@@ -133,7 +133,7 @@ func (b *tab) open(s *uiSite, query string) {
 // until waits for an expression to be true.
 func (b *tab) until(js string) {
 	b.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		// The page may just be going: then there is no answer.
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("(() => { try { return !!("+js+") } catch { return false } })()"))
 		if ok {
@@ -400,7 +400,7 @@ func testUIThousand(s *uiSite, b *tab) {
 	took := time.Since(begin)
 	b.Logf("%s: answered in %s ms, drawn after %v in all", b.text(`document.getElementById("size").textContent`),
 		b.text(`Math.round(performance.getEntriesByType("resource").find(r => r.name.includes("/api/lineage")).duration)`), took.Round(10*time.Millisecond))
-	if took > 30*time.Second { // ten times what it should be: the machine may be busy
+	if took > 45*time.Second { // it should be three, and the machine may be busy
 		b.Errorf("1,000 nodes took %v", took)
 	}
 	begin = time.Now()
