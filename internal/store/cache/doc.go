@@ -5,7 +5,9 @@
 // checksum is written after the unit and depends on the content's key and the unit's
 // number, so what a crash, a bad disk or a person did to the files is noticed by
 // whoever reads the unit, and the unit is fetched again. Nothing is ever synced:
-// what a power failure leaves is found out the same way.
+// what a power failure leaves is found out the same way. A file that is complete is
+// passed through once all of it was read and found right, or was written by this process
+// alone, and no digest of it is known.
 //
 // In memory there is, for each block of consecutive units (8 MiB in a cache of
 // 512 MiB or more), which of them are there. Blocks are what is evicted, by a hole in
