@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -205,6 +206,55 @@ func testObject(t *testing.T, b *Bucket) {
 	}
 	if !errors.Is(err, syscall.EIO) {
 		t.Errorf("read of what was changed: %v, want EIO", err)
+	}
+}
+
+// Of a store that names no content, time and size tell that an object is another.
+func TestNoETag(t *testing.T) {
+	s, proxy := buckettest.S3(t).Through(t)
+	b, ctx := open(t, s.URI), t.Context()
+	proxy.Break(func(*http.Request) buckettest.Fault {
+		return buckettest.Fault{Answer: func(status int, h http.Header) int {
+			h.Del("ETag")
+			return status
+		}}
+	})
+	first := time.Unix(1_700_000_000, 0)
+	write := func(text string, at time.Time) {
+		t.Helper()
+		if err := errors.Join(b.Write(ctx, "f", []byte(text)), os.Chtimes(s.Dir+"/some/prefix/f", at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("0123456789", first)
+	o, err := b.Stat(ctx, "f")
+	if err != nil || o.Tag() != "" {
+		t.Fatalf("Stat: tag %q, %v; want none", o.Tag(), err)
+	}
+	for _, c := range []struct {
+		what, text string
+		at         time.Time
+		want       error
+	}{
+		{"as it was", "0123456789", first, nil},
+		{"of the same size, later", "abcdefghij", first.Add(time.Second), syscall.EIO},
+		{"of another size, at the same time", "0123456789+", first, syscall.EIO},
+		{"as it was, again", "0123456789", first, nil},
+	} {
+		write(c.text, c.at)
+		for _, at := range []struct{ off, n int64 }{{0, 4}, {0, 10}, {6, 4}} {
+			r, err := o.ReadRange(ctx, at.off, at.n)
+			if err == nil {
+				got, err := io.ReadAll(r)
+				if want := c.text[at.off : at.off+at.n]; err != nil || string(got) != want {
+					t.Errorf("%s: bytes from %d: %q, %v; want %q", c.what, at.off, got, err, want)
+				}
+				r.Close()
+			}
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s: bytes from %d: %v, want %v", c.what, at.off, err, c.want)
+			}
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, er
 // checkRange is an error where an answer has other bytes than it was asked for: of a
 // server, or something before it, that heeds no condition or does not know ranges.
 func (o *Object) checkRange(r *blob.Reader, off, n int64) error {
-	if tag := o.b.rule.tag(r); tag != "" && o.tag != "" && tag != o.tag {
+	if !o.isOf(r, n) {
 		return fmt.Errorf("%s/%s was changed since it was opened: %w", o.b, o.key, syscall.EIO)
 	}
 	if o.b.rule.from == nil || n == 0 || n == o.Size {
@@ -91,6 +91,15 @@ func (o *Object) checkRange(r *blob.Reader, off, n int64) error {
 		return fmt.Errorf("%s/%s: the store was asked for the bytes from %d and sent those from %d: %w", o.b, o.key, off, max(from, 0), syscall.EIO)
 	}
 	return nil
+}
+
+// isOf reports whether an answer is of the content that was looked at. Where one of
+// them has no tag, size and time say so: to the second, as Last-Modified has it.
+func (o *Object) isOf(r *blob.Reader, n int64) bool {
+	if tag := o.b.rule.tag(r); tag != "" && o.tag != "" {
+		return tag == o.tag
+	}
+	return n == 0 || r.Size() == o.Size && r.ModTime().Truncate(time.Second).Equal(o.ModTime.Truncate(time.Second))
 }
 
 // body says of its errors what failed, as every other access does. An answer that
