@@ -107,8 +107,9 @@ func (n *storedNode) Access(ctx context.Context, mask uint32) syscall.Errno {
 
 // storedHandle is an open one.
 type storedHandle struct {
-	n *storedNode
-	r resolver.Content
+	n    *storedNode
+	r    resolver.Content
+	late late
 }
 
 var (
@@ -117,7 +118,13 @@ var (
 )
 
 func (h *storedHandle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if err := h.late.again(off, len(dest)); err != nil {
+		return nil, h.n.errno("read", err)
+	}
 	k, err := h.r.ReadAt(dest, off)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		h.late.note(off, len(dest), err)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, h.n.errno("read", err)
 	}
