@@ -25,6 +25,7 @@ install: man
 	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/mount.fuse.artifactfs
 	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/umount.fuse.artifactfs
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 bin/man/*.1
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/*.sh
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/|$(PREFIX)/|' scripts/systemd/artifactfs@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/artifactfs@.service
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Slurm's Prolog: has the store mounted before a job starts, and ready what the job names.
-#   Prolog=/usr/share/artifactfs/slurm/prolog.sh
-#   Epilog=/usr/share/artifactfs/slurm/epilog.sh
+#   Prolog=/usr/local/share/artifactfs/slurm/prolog.sh
+#   Epilog=/usr/local/share/artifactfs/slurm/epilog.sh
 #   PrologFlags=Alloc       # on every node, before the first step
 # A job names what it wants ready in its comment:
 #   sbatch --comment "warm=nano3-sft-data:latest,tokenizer:v2"
