@@ -140,6 +140,9 @@ func (a *app) mount(ctx context.Context, where string, dotlist []string, m *moun
 	m.settle = settle
 	err = a.mountClaimed(ctx, s, m, lk)
 	settle(err == nil)
+	if err == nil && !m.foreground {
+		tellUmount(dir, m.source)
+	}
 	return err
 }
 

@@ -70,6 +70,7 @@ func (a *app) umount(where string, u umountFlags) error {
 	if err != nil {
 		return err
 	}
+	tellUmountGone(dir)
 	if a.json {
 		return a.printJSON(map[string]any{"unmounted": dir})
 	}
