@@ -4,10 +4,10 @@
 SHELL    := bash
 PACKAGES  = $$(go list ./... | grep -v /scripts/)
 
-.PHONY: build ui man install demo test unit acceptance lint vet race bench deps clean
+.PHONY: build ui man install deb demo test unit acceptance lint vet race bench deps clean
 
 build:
-	go build -trimpath -o bin/artifactfs ./cmd/artifactfs
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/artifactfs ./cmd/artifactfs
 
 # The page of `artifactfs ui`, made again of cmd/artifactfs/ui/web; the result is committed.
 ui:
@@ -17,17 +17,32 @@ ui:
 man: build
 	bin/artifactfs man bin/man
 
-# What a node needs. mount(8) looks for its helpers in /sbin.
+# What a node needs. mount(8) looks for its helpers in /sbin, which is /usr/sbin where the two are one.
 PREFIX ?= /usr/local
+SBIN   ?= /sbin
 install: man
 	install -D -m 755 bin/artifactfs $(DESTDIR)$(PREFIX)/bin/artifactfs
-	install -d $(DESTDIR)/sbin
-	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/mount.fuse.artifactfs
-	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)/sbin/umount.fuse.artifactfs
+	install -d $(DESTDIR)$(SBIN)
+	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)$(SBIN)/mount.fuse.artifactfs
+	ln -sf $(PREFIX)/bin/artifactfs $(DESTDIR)$(SBIN)/umount.fuse.artifactfs
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 bin/man/*.1
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/*.sh
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/|$(PREFIX)/|' scripts/systemd/artifactfs@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/artifactfs@.service
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/vendor-completions fish/vendor_completions.d)
+	bin/artifactfs completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/artifactfs
+	bin/artifactfs completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_artifactfs
+	bin/artifactfs completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/artifactfs.fish
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/*.sh
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/artifactfs/kubernetes scripts/kubernetes/*.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/artifactfs/enroot scripts/enroot/*.fstab
+
+# The Debian package, bin/artifactfs_VERSION_ARCH.deb: what install installs, below /usr.
+VERSION ?= 0~$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d)
+deb: deps
+	rm -rf bin/deb
+	umask 022; $(MAKE) -s install LDFLAGS='-X main.version=$(VERSION)' DESTDIR=$(CURDIR)/bin/deb/root PREFIX=/usr SBIN=/usr/sbin
+	gzip -9n bin/deb/root/usr/share/man/man1/*.1
+	VERSION=$(VERSION) GOARCH=$$(go env GOARCH) bin/nfpm package --config scripts/nfpm.yaml --packager deb --target bin
 
 demo: build
 	@scripts/deps.sh demo
@@ -53,7 +68,7 @@ lint: deps
 	@files=$$(git ls-files -- '*.go' | xargs -r gofmt -l); \
 	if [ -n "$$files" ]; then printf 'not gofmt-ed:\n%s\n' "$$files"; exit 1; fi
 	bin/staticcheck ./...
-	for f in scripts/*.sh scripts/slurm/*.sh .ci/run; do bash -n $$f || exit 1; done
+	for f in scripts/*.sh scripts/slurm/*.sh scripts/deb/*.sh scripts/acceptance/*.sh .ci/run; do bash -n $$f || exit 1; done
 
 # The packages, with their real mounts. A daemon built with -race under the acceptance tests' load takes longer than
 # what they promise in seconds: `go test -race -short ./scripts/...` is for a quiet machine and a person who reads it.

@@ -93,6 +93,8 @@ install_staticcheck
 install_go versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 install_go fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
 install_azurite
+# What makes the Debian package. Later releases need modules that the public proxy does not give.
+install_go nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm v2.43.4
 # The page of `artifactfs ui`: a test bundles it again.
 [ -s bin/ui/installed ] || echo "deps: installing what the page is made with" >&2
 scripts/ui.sh --deps
