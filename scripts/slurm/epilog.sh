@@ -11,14 +11,25 @@ set -uo pipefail
 # shellcheck source=scripts/slurm/common.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
+# The run that has ended is this one, or, of a job that is queued again, the one before: it
+# is counted before the Epilog runs, and begins when the Epilog has ended on every node.
 restarts=${SLURM_JOB_RESTART_COUNT:-${SLURM_RESTART_COUNT:-0}}
 job=$SLURM_JOB_UID.${SLURM_CLUSTER_NAME:--}.slurm-$SLURM_JOB_ID
-[ "$restarts" = 0 ] || job+=.$restarts
+runs=()
+for run in "$restarts" $((restarts - 1)); do
+  if [ "$run" -gt 0 ]; then runs+=("$job.$run"); elif [ "$run" = 0 ]; then runs+=("$job"); fi
+done
 
-# release takes the job's pins away: as root, or, where the store's file server does not
-# know root, as the job's user. That there are none is nothing to tell of.
+# release takes the pins of what has ended away.
 release() {
-  local rm=(artifactfs snapshot rm --config "$ARTIFACTFS_CONFIG" "$job") said
+  local run
+  for run in "${runs[@]}"; do release_run "$run"; done
+}
+
+# release_run does so as root, or, where the store's file server does not know root, as
+# the job's user. That there are none is nothing to tell of.
+release_run() {
+  local rm=(artifactfs snapshot rm --config "$ARTIFACTFS_CONFIG" "$1") said
   said=$(alone bounded "$ARTIFACTFS_RELEASE_SECONDS" "${rm[@]}") && return
   grep -q 'has no such pin' <<<"$said" && return
   grep -q 'is not waited for' <<<"$said" || as_job "$ARTIFACTFS_RELEASE_SECONDS" "${rm[@]}" >/dev/null && return
@@ -47,11 +58,14 @@ last() {
 
 mapfile -t nodes < <(timeout 5 scontrol show hostnames "${SLURM_JOB_NODELIST:-${SLURM_NODELIST:-}}" 2>/dev/null)
 if [ "${1:-}" = --wait ]; then
+  echo up
+  exec >/dev/null 2>&1
   last && release
 elif [ ${#nodes[@]} -le 1 ]; then
   release
 elif [ "${nodes[0]}" = "${SLURMD_NODENAME:-}" ]; then
-  # A session of its own: slurmd ends the script's process group when it has ended.
-  setsid "$(readlink -f "$0")" --wait </dev/null >/dev/null 2>&1 &
+  # A session of its own, before this script ends: slurmd ends its process group then.
+  exec {waiter}< <(exec setsid "$(readlink -f "$0")" --wait </dev/null 2>/dev/null)
+  read -r -t 10 -u "$waiter"
 fi
 exit 0
