@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"os"
 	"os/exec"
+	"time"
 
 	"artifactfs.dev/artifactfs/fs"
 )
@@ -19,14 +21,21 @@ func tellUmount(dir, source string) {
 	if _, err := os.Stat("/sbin/umount." + fs.Type); err != nil || os.Geteuid() != 0 {
 		return
 	}
-	// What fails leaves umount(8) as it is.
-	_ = exec.Command("mount", "--fake", "--internal-only", "-t", fs.Type, "-o", "helper="+fs.Type, cmp.Or(source, "artifactfs"), dir).Run()
+	tableOf("mount", "--fake", "--internal-only", "-t", fs.Type, "-o", "helper="+fs.Type, cmp.Or(source, "artifactfs"), dir)
 }
 
 // tellUmountGone takes the line back. umount(8) does so itself.
 func tellUmountGone(dir string) {
 	table, err := os.ReadFile("/run/mount/utab")
 	if err == nil && bytes.Contains(table, []byte("helper="+fs.Type)) {
-		_ = exec.Command("umount", "--fake", "--internal-only", dir).Run()
+		tableOf("umount", "--fake", "--internal-only", dir)
 	}
+}
+
+// tableOf has util-linux write its table. What fails, or takes long since it looks into
+// the mount, leaves umount(8) as it is.
+func tableOf(program string, args ...string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = exec.CommandContext(ctx, program, args...).Run()
 }
