@@ -111,7 +111,7 @@ func (d *doctor) wandb(ctx context.Context) {
 			level = warn // the store goes on answering for what it has too
 		}
 		d.add(check, level, oneLine(err), "names that only W&B has cannot be read; upstream cannot reach W&B either. Its digest mismatches are another "+
-			"matter, of unchecked references, and do not concern this mount", "wandb login, or artifacts.wandb=false")
+			"matter, of unchecked references, and do not concern this mount", wandbWayOut(err)+", or artifacts.wandb=false")
 		return
 	}
 	d.add(check, fine, wandbState(d.cfg), "", "")

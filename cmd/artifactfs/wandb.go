@@ -166,3 +166,16 @@ func wandbWords(cause error) string {
 	}
 	return "degraded"
 }
+
+// wandbWayOut is what to do about an error of W&B's.
+func wandbWayOut(err error) string {
+	switch {
+	case wandb.IsKind(err, wandb.Forbidden):
+		return "correct entity and project in [wandb] of env.toml, or ask its owner for access"
+	case wandb.IsKind(err, wandb.RateLimited):
+		return "it is asked again by itself"
+	case wandb.IsKind(err, wandb.Unreachable), errors.Is(err, context.DeadlineExceeded):
+		return "look at base_url in [wandb] of env.toml, and the network"
+	}
+	return "wandb login"
+}
