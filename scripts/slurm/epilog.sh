@@ -11,8 +11,8 @@ set -uo pipefail
 # shellcheck source=scripts/slurm/common.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
-# The run that has ended is this one, or, of a job that is queued again, the one before: it
-# is counted before the Epilog runs, and begins when the Epilog has ended on every node.
+# The run that has ended is this one, or, of a job that is queued again, the one before: the
+# next is counted before the Epilog runs, and begins when the Epilog has ended on every node.
 restarts=${SLURM_JOB_RESTART_COUNT:-${SLURM_RESTART_COUNT:-0}}
 job=$SLURM_JOB_UID.${SLURM_CLUSTER_NAME:--}.slurm-$SLURM_JOB_ID
 runs=()
@@ -46,6 +46,21 @@ others() {
     END { if (!seen && NR) print "no answer" }'
 }
 
+# ended says whether the run that is counted has ended, and not the one before it alone: the
+# job is over, and has not been queued again. While it is completing it may be either.
+ended() {
+  local end=$((SECONDS + 60)) states
+  while [ $SECONDS -lt $end ]; do
+    states=$(timeout -k 1 20 squeue --noheader --jobs "$SLURM_JOB_ID" --states all --format '%A %T' 2>&1)
+    case $(awk -v id="$SLURM_JOB_ID" '$1 == id { print $2 }' <<<"$states") in
+    COMPLETING) sleep 1 ;;
+    COMPLETED | CANCELLED | FAILED | TIMEOUT | NODE_FAIL | PREEMPTED | BOOT_FAIL | DEADLINE | OUT_OF_MEMORY) return 0 ;;
+    *) grep -qi 'invalid job id' <<<"$states"; return ;;
+    esac
+  done
+  return 1
+}
+
 # last returns when the job is over everywhere, or fails when it has waited long enough.
 last() {
   local end=$((SECONDS + ARTIFACTFS_OTHERS_SECONDS)) pause=1
@@ -60,7 +75,10 @@ mapfile -t nodes < <(timeout 5 scontrol show hostnames "${SLURM_JOB_NODELIST:-${
 if [ "${1:-}" = --wait ]; then
   echo up
   exec >/dev/null 2>&1
-  last && release
+  if last; then
+    ended || runs=("${runs[@]:1}")
+    release
+  fi
 elif [ ${#nodes[@]} -le 1 ]; then
   release
 elif [ "${nodes[0]}" = "${SLURMD_NODENAME:-}" ]; then
