@@ -63,6 +63,8 @@ type Server struct {
 	root     fusefs.InodeEmbedder
 	ended    chan struct{} // closed when the mount is gone
 	resting  sync.WaitGroup
+	most     int  // names that the kernel may know
+	noPrune  bool // it cannot be asked to forget any; for rest alone
 }
 
 // Mount mounts tree at dir, and returns when it can be read. As root it needs no
@@ -73,7 +75,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink", tree: tree, ended: make(chan struct{})}
+	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink", tree: tree, ended: make(chan struct{}), most: mostNames}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -356,6 +358,9 @@ func (s *Server) Warm(ctx context.Context, name string, n int) error {
 
 // Counts are the requests served so far.
 func (s *Server) Counts() nodes.Counts { return s.counts.Counts() }
+
+// Names is how many files and directories the kernel knows, at most.
+func (s *Server) Names() int { return nodes.Known(s.root) }
 
 // SetMaxBinds changes how many versions may be bound at a time. What is bound
 // beyond that goes when room is made for another.

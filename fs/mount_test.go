@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,10 +69,18 @@ func serve(dir, root, lane string) error {
 		defer f.Close()
 		mo.Debug, mo.Log = true, slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	if n, err := strconv.Atoi(os.Getenv("TEST_NAMES")); err == nil {
+		fs.SetMostNames(n)
+	}
 	s, err := fs.Mount(dir, tree, mo)
 	if err != nil {
 		return err
 	}
+	go func() {
+		for range time.Tick(50 * time.Millisecond) {
+			_ = os.WriteFile(filepath.Join(filepath.Dir(dir), "names"), []byte(strconv.Itoa(s.Names())), 0o644)
+		}
+	}()
 	rounds, err := os.OpenFile(filepath.Join(filepath.Dir(dir), "rounds"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err

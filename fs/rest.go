@@ -3,40 +3,94 @@
 package fs
 
 import (
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"sync"
 	"time"
 
 	"artifactfs.dev/artifactfs/nodes"
 )
 
-// A daemon that shows a hundred thousand names holds a hundred megabytes. When the
-// kernel has forgotten them and nobody asks for anything, it gives back what Go's
-// runtime by itself gives back late or, where a few answers that are kept lie
-// scattered over it, never.
+// A name that the kernel knows costs the daemon a kilobyte, and the kernel forgets none
+// while it has memory left. So it is asked to, when it knows very many, and in long
+// pauses. What it has forgotten is given back in pauses: Go's runtime by itself gives
+// it back late or, where a few answers that are kept lie scattered over it, never.
 
 const (
-	restEvery = 5 * time.Second
-	fewAsk    = 100  // requests in that time which are no work: a status, a metrics scrape
-	muchAsked = 4096 // requests, of which forgets are some, after which there is something to give back
-	restTwice = 2    // what the first time finds dead, the second sweeps up
+	lookEvery = time.Second // at how many names the kernel knows
+	restEvery = 5           // looks
+	fewAsk    = 100         // requests in that time which are no work: a status, a metrics scrape
+	muchAsked = 4096        // requests, of which forgets are some, after which there is something to give back
+	restTwice = 2           // what the first time finds dead, the second sweeps up
+	longPause = 12          // rests, a minute, after which names are forgotten that nobody uses,
+	fewNames  = 4096        // if they are more than these
 )
+
+// mostNames bounds what the kernel knows, and so the daemon's memory: to 200 MB.
+// What is bound does not count: the kernel serves it without us.
+var mostNames = 200_000
 
 // rest gives memory back in pauses, until the mount ends.
 func (s *Server) rest() {
-	tick := time.NewTicker(restEvery)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var p pauses
-	for {
+	most := threads()
+	for look := 1; ; look++ {
 		select {
 		case <-s.ended:
 			return
 		case <-tick.C:
 		}
-		if p.next(s.counts.Total()) {
+		if nodes.Known(s.root) > s.most {
+			s.prune(s.most-s.most/4, false)
+		}
+		if look%restEvery != 0 {
+			continue
+		}
+		give, long := p.next(s.counts.Total())
+		if long && nodes.Known(s.root) > fewNames {
+			s.prune(0, true)
+		}
+		if give {
 			s.tree.Trim()
 			nodes.Trim(s.root)
 			debug.FreeOSMemory()
+			endThreads(threads() - most)
 		}
+	}
+}
+
+// prune has the kernel forget names, if it can.
+func (s *Server) prune(keep int, unopened bool) {
+	if s.noPrune {
+		return
+	}
+	if err := nodes.Prune(s.root, keep, unopened); err != nil {
+		s.noPrune = true
+		s.log.Debug("the kernel forgets names when it lacks memory only", "why", err)
+	}
+}
+
+// threads is how many there are.
+func threads() int {
+	m := []metrics.Sample{{Name: "/sched/threads/total:threads"}}
+	metrics.Read(m)
+	return int(m[0].Value.Uint64())
+}
+
+// endThreads ends n threads that do nothing, which Go's runtime keeps for ever: a
+// goroutine that ends while it is locked to its thread takes it along.
+func endThreads(n int) {
+	var all sync.WaitGroup
+	all.Add(max(0, n))
+	for range n {
+		go func() {
+			runtime.LockOSThread()
+			all.Done()
+			all.Wait() // each has another thread
+		}()
 	}
 }
 
@@ -44,18 +98,24 @@ func (s *Server) rest() {
 type pauses struct {
 	seen, done int64 // requests, up to the last look and the last that was given back for
 	left       int   // times to come
+	still      int   // looks since there was work
 }
 
-// next is told how many requests there were so far.
-func (p *pauses) next(requests int64) bool {
+// next is told how many requests there were so far. long is said once in each long pause.
+func (p *pauses) next(requests int64) (give, long bool) {
 	quiet := requests-p.seen < fewAsk
 	p.seen = requests
 	if requests-p.done >= muchAsked {
 		p.done, p.left = requests, restTwice
 	}
-	if !quiet || p.left == 0 {
-		return false
+	if !quiet {
+		p.still = 0
+		return false, false
 	}
-	p.left--
-	return true
+	p.still++
+	if p.left > 0 {
+		p.left--
+		give = true
+	}
+	return give, p.still == longPause
 }

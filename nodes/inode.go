@@ -8,22 +8,24 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"weak"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
-// inode is what is known of one file, shared by the go-fuse nodes that stand for
-// it: two lookups may race, or find one file by two names, and go-fuse then drops
-// one node for the other. It is kept small: there is one for each name that the
+// inode is what is known of one file, and the go-fuse node that stands for it, by
+// whatever names it is found. It is kept small: there is one for each name that the
 // kernel keeps, and of most no data is ever asked for.
 type inode struct {
-	key string // of its entry
-	typ uint32 // S_IFMT
-	ino uint64
+	key    string // of its entry
+	typ    uint32 // S_IFMT
+	ino    uint64
+	handed time.Duration // when get returned it last; the table's mutex guards it
 
 	mu    sync.Mutex // guards what follows; not held across I/O
+	ops   fusefs.InodeEmbedder
 	node  resolver.Node
 	attr  *store.Attr // shared, and not changed
 	valid time.Duration
@@ -41,58 +43,94 @@ func (i *inode) set(e resolver.Entry, attr *store.Attr) {
 	i.key, i.typ, i.node, i.attr, i.valid = e.Key, e.Attr.Mode&syscall.S_IFMT, e.Node, attr, e.Valid
 }
 
-// inodes finds the inode of an entry by its key. It keeps none alive: an inode
-// goes with its last node.
+// inodes finds the inode of an entry by its key. An inode leaves it when the kernel has
+// forgotten its node. A weak pointer for each would do without being told, but takes
+// 48 bytes that Go's runtime never gives back: after a walk of 400,000 names, 24 MB.
 type inodes struct {
 	mu   sync.Mutex
-	ino  map[uint64]weak.Pointer[inode]
-	full int         // how many there may be before those that are gone are swept out
-	peak int         // how many there were since the root was trimmed
-	last *store.Attr // of the inode before: generated directories are all alike
+	ino  map[uint64]*inode
+	full int // how many there may be before those that are gone are swept out
+	peak int // how many there were since the root was trimmed
+	born time.Time
+	last [4]*store.Attr // of the inodes before: generated directories are all alike, and links
+	turn int
 }
 
 // get returns the inode of e, and brings it up to date.
 func (t *inodes) get(e resolver.Entry) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.born.IsZero() {
+		t.born = time.Now()
+	}
 	if len(t.ino) >= t.full {
 		t.sweep()
 	}
-	if t.last == nil || *t.last != e.Attr {
-		attr := e.Attr
-		t.last = &attr
-	}
+	attr := t.share(e.Attr)
 	// Sixty-four bits of a hash collide once in many billions of files; showing
 	// one file's bytes under another's name even then is not an option.
 	for ino := inoOf(keyOf(e.Key, e.Attr.Mode)); ; ino++ {
-		p, taken := t.ino[ino]
-		old := p.Value()
-		if taken && old != nil && (old.key != e.Key || old.typ != e.Attr.Mode&syscall.S_IFMT) {
+		i := t.ino[ino]
+		if i != nil && (i.key != e.Key || i.typ != e.Attr.Mode&syscall.S_IFMT) {
 			continue
 		}
-		if old != nil {
-			old.mu.Lock()
-			old.set(e, t.last)
-			old.mu.Unlock()
-			return old
+		if i == nil {
+			i = &inode{ino: ino}
+			t.ino[ino] = i
+			t.peak = max(t.peak, len(t.ino))
 		}
-		i := &inode{ino: ino}
-		i.set(e, t.last)
-		t.ino[ino] = weak.Make(i)
-		t.peak = max(t.peak, len(t.ino))
+		i.handed = time.Since(t.born)
+		i.mu.Lock()
+		i.set(e, attr)
+		i.mu.Unlock()
 		return i
 	}
 }
 
-// sweep drops the inodes that are gone, now and then: to be told of each end, by
-// runtime.AddCleanup, costs as much as the inode, of memory that is never given
-// back. The map is made anew, for it keeps the room of all that it ever held.
-// The mutex is held.
+// share returns attributes like a, the same for many inodes. The mutex is held.
+func (t *inodes) share(a store.Attr) *store.Attr {
+	for _, l := range t.last {
+		if l != nil && *l == a {
+			return l
+		}
+	}
+	t.turn = (t.turn + 1) % len(t.last)
+	t.last[t.turn] = &a
+	return &a
+}
+
+// justHanded is for how long an inode that get returned is taken to be on its way into
+// go-fuse's tree, which takes microseconds: until it is there, its node looks forgotten.
+const justHanded = 2 * time.Second
+
+// gone reports whether the kernel has forgotten i. The mutex is held.
+func (t *inodes) gone(i *inode) bool {
+	if time.Since(t.born)-i.handed < justHanded {
+		return false
+	}
+	i.mu.Lock()
+	ops := i.ops
+	i.mu.Unlock()
+	//lint:ignore SA1019 OnForget says when, but not whether a lookup has brought it back since.
+	return ops == nil || ops.EmbeddedInode().Forgotten()
+}
+
+// forgotten drops i if it is gone. What was handed out just now stays till it is swept.
+func (t *inodes) forgotten(i *inode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ino[i.ino] == i && t.gone(i) {
+		delete(t.ino, i.ino)
+	}
+}
+
+// sweep drops the inodes that are gone, now and then. The map is made anew, for it
+// keeps the room of all that it ever held. The mutex is held.
 func (t *inodes) sweep() {
-	live := make(map[uint64]weak.Pointer[inode])
-	for ino, p := range t.ino {
-		if p.Value() != nil {
-			live[ino] = p
+	live := make(map[uint64]*inode)
+	for ino, i := range t.ino {
+		if !t.gone(i) {
+			live[ino] = i
 		}
 	}
 	t.ino, t.full = live, max(1024, 2*len(live))

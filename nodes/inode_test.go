@@ -3,10 +3,11 @@
 package nodes
 
 import (
-	"runtime"
 	"testing"
 	"time"
-	"weak"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/resolver"
@@ -14,9 +15,8 @@ import (
 
 // Two keys with one hash are two inodes, whoever comes first.
 func TestInodeCollision(t *testing.T) {
-	var table inodes
 	squatter := &inode{key: "another", ino: inoOf("key")}
-	table.ino = map[uint64]weak.Pointer[inode]{squatter.ino: weak.Make(squatter)}
+	table := inodes{full: 2, ino: map[uint64]*inode{squatter.ino: squatter}}
 	a := table.get(resolver.Entry{Key: "key"})
 	if a == squatter || a.ino == squatter.ino {
 		t.Fatalf("key got inode %d of another key", a.ino)
@@ -24,30 +24,73 @@ func TestInodeCollision(t *testing.T) {
 	if b := table.get(resolver.Entry{Key: "key"}); b != a {
 		t.Errorf("the same key got another inode")
 	}
-	runtime.KeepAlive(squatter)
 }
 
-// A second lookup brings the inode up to date, and an inode goes with its nodes.
-func TestInodeLife(t *testing.T) {
+// A second lookup brings the inode up to date.
+func TestInodeUpdate(t *testing.T) {
 	var table inodes
 	i := table.get(resolver.Entry{Key: "k", Attr: store.Attr{Size: 1}})
 	table.get(resolver.Entry{Key: "k", Attr: store.Attr{Size: 2}})
 	if got := i.entry().Attr.Size; got != 2 {
 		t.Errorf("size is %d after the second lookup, want 2", got)
 	}
-	i = nil
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		runtime.GC()
+}
+
+// An inode goes when the kernel has forgotten it, unless somebody may just be looking it up again.
+func TestInodeLife(t *testing.T) {
+	root, _, _ := New(resolver.New(everything{}, nil), nil)
+	fs := fusefs.NewNodeFS(root, &fusefs.Options{NullPermissions: true})
+	table := &root.(*dirNode).sys.inodes
+	lookup := func() uint64 {
+		t.Helper()
+		var out fuse.EntryOut
+		if st := fs.Lookup(nil, &fuse.InHeader{NodeId: 1}, "one", &out); st != fuse.OK {
+			t.Fatal(st)
+		}
+		return out.NodeId
+	}
+	id := lookup()
+	if again := lookup(); again != id {
+		t.Errorf("the second lookup gave node %d, the first %d", again, id)
+	}
+	one := root.EmbeddedInode().GetChild("one").Operations().(*dirNode).inode
+	longAgo := func() {
 		table.mu.Lock()
-		table.sweep()
-		n := len(table.ino)
+		table.born = table.born.Add(-justHanded)
 		table.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d inodes are kept alive by the table", n)
-		}
+	}
+	there := func() bool {
+		table.mu.Lock()
+		defer table.mu.Unlock()
+		return table.ino[one.ino] == one
+	}
+	longAgo()
+	fs.Forget(id, 1)
+	if !there() {
+		t.Error("it went while the kernel knew it")
+	}
+	lookup()
+	fs.Forget(id, 2)
+	if !there() {
+		t.Error("it went while another lookup may be on its way")
+	}
+	if again := lookup(); again != id {
+		t.Errorf("that lookup gave node %d, want %d", again, id)
+	}
+	longAgo()
+	fs.Forget(id, 1)
+	if there() {
+		t.Error("it stays when it is forgotten")
+	}
+	id = lookup()
+	one = root.EmbeddedInode().GetChild("one").Operations().(*dirNode).inode
+	fs.Forget(id, 1)
+	longAgo()
+	table.mu.Lock()
+	table.sweep()
+	table.mu.Unlock()
+	if there() {
+		t.Error("it stays when it is swept")
 	}
 }
 

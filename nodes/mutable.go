@@ -44,7 +44,7 @@ func (n *dirNode) Mkdir(ctx context.Context, name string, _ uint32, out *fuse.En
 	if err != nil {
 		return nil, n.sys.errno("mkdir", n.path()+"/"+name, err)
 	}
-	return n.child(ctx, e, out), 0
+	return n.newChild(ctx, e, out), 0
 }
 
 func (n *dirNode) Create(ctx context.Context, name string, flags, _ uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
@@ -56,7 +56,7 @@ func (n *dirNode) Create(ctx context.Context, name string, flags, _ uint32, out 
 	if err != nil {
 		return nil, nil, 0, n.sys.errno("create", n.path()+"/"+name, err)
 	}
-	child := n.child(ctx, e, out)
+	child := n.newChild(ctx, e, out)
 	return child, &controlHandle{n: &n.node, h: h}, controlFlags, 0
 }
 
@@ -104,7 +104,7 @@ func (n *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 	if err != nil {
 		return nil, n.sys.errno("symlink", n.path()+"/"+name, err)
 	}
-	return n.child(ctx, e, out), 0
+	return n.newChild(ctx, e, out), 0
 }
 
 // Setattr on a directory that takes changes lets mkdir -m, cp -a and touch pass.

@@ -73,8 +73,9 @@ func New(tree *resolver.Tree, o *Options) (fusefs.InodeEmbedder, *Lanes, *Pins) 
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	root := tree.Root()
-	return &dirNode{node: node{sys: s, inode: s.inodes.get(root)}}, s.lanes, &s.pins
+	i := s.inodes.get(tree.Root())
+	i.ops = &dirNode{node: node{sys: s, inode: i}}
+	return i.ops, s.lanes, &s.pins
 }
 
 // as turns a request's context into one for the tree: on behalf of the caller, and
@@ -103,33 +104,55 @@ func (n *node) errno(op string, err error) syscall.Errno {
 	return n.sys.errno(op, n.path(), err)
 }
 
-// child makes the node for an entry below n, and tells the kernel about it.
+// child returns the node of an entry below n, and tells the kernel about it.
 func (n *node) child(ctx context.Context, e resolver.Entry, out *fuse.EntryOut) *fusefs.Inode {
-	s := n.sys
-	i := s.inodes.get(e)
-	var ops fusefs.InodeEmbedder
-	switch e.Node.(type) {
-	case resolver.Dir:
-		ops = &dirNode{node: node{sys: s, inode: i}}
-	case resolver.Link:
-		ops = &linkNode{node: node{sys: s, inode: i}}
-	case resolver.Data:
-		ops = &dataNode{node: node{sys: s, inode: i}}
-	case resolver.Stored:
-		ops = &storedNode{node: node{sys: s, inode: i}}
-	case resolver.Control:
-		ops = &controlNode{node: node{sys: s, inode: i}}
-	case resolver.Text:
-		ops = &textNode{node: node{sys: s, inode: i}}
-	default:
-		ops = &specialNode{node: node{sys: s, inode: i}} // a socket, a fifo, a device: attributes only
-	}
+	return n.childOf(ctx, n.sys.inodes.get(e), e, out)
+}
+
+// newChild is child of what has been made just now: the kernel may still have what was
+// there before, and removed, and must not take the one for the other.
+func (n *node) newChild(ctx context.Context, e resolver.Entry, out *fuse.EntryOut) *fusefs.Inode {
+	i := n.sys.inodes.get(e)
+	i.mu.Lock()
+	i.ops = nil
+	i.mu.Unlock()
+	return n.childOf(ctx, i, e, out)
+}
+
+func (n *node) childOf(ctx context.Context, i *inode, e resolver.Entry, out *fuse.EntryOut) *fusefs.Inode {
 	setAttr(&out.Attr, e.Attr)
 	out.Ino = i.ino
 	out.SetEntryTimeout(e.Valid)
 	out.SetAttrTimeout(e.Valid)
-	return n.NewInode(ctx, ops, fusefs.StableAttr{Ino: i.ino, Mode: e.Attr.Mode & syscall.S_IFMT})
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ops == nil {
+		i.ops = n.sys.newNode(e.Node, i)
+		n.NewInode(ctx, i.ops, fusefs.StableAttr{Ino: i.ino, Mode: e.Attr.Mode & syscall.S_IFMT})
+	}
+	return i.ops.EmbeddedInode()
 }
+
+func (s *system) newNode(n resolver.Node, i *inode) fusefs.InodeEmbedder {
+	switch n.(type) {
+	case resolver.Dir:
+		return &dirNode{node: node{sys: s, inode: i}}
+	case resolver.Link:
+		return &linkNode{node: node{sys: s, inode: i}}
+	case resolver.Data:
+		return &dataNode{node: node{sys: s, inode: i}}
+	case resolver.Stored:
+		return &storedNode{node: node{sys: s, inode: i}}
+	case resolver.Control:
+		return &controlNode{node: node{sys: s, inode: i}}
+	case resolver.Text:
+		return &textNode{node: node{sys: s, inode: i}}
+	}
+	return &specialNode{node: node{sys: s, inode: i}} // a socket, a fifo, a device: attributes only
+}
+
+// OnForget is called when the kernel has forgotten the node, or the last name in it.
+func (n *node) OnForget() { n.sys.inodes.forgotten(n.inode) }
 
 // Setattr refuses every change: data is read-only in every lane, and what is
 // generated has no attributes of its own.

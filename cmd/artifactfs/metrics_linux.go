@@ -79,6 +79,7 @@ func (m *gauges) Collect(to chan<- prometheus.Metric) {
 			send(gauge, "open_files", "Files open through FUSE, by lane.", float64(n.Open[lane]), "lane", lane)
 			send(counter, "read_bytes_total", "Bytes that the daemon read for others, by lane.", float64(n.Bytes[lane]), "lane", lane)
 		}
+		send(gauge, "names", "Files and directories that the kernel knows.", float64(srv.Names()))
 		versions := map[string]int{}
 		for _, v := range srv.Status().Versions {
 			versions[v.Lane]++
