@@ -77,6 +77,13 @@ type Verified struct {
 	What    []string `json:"what,omitempty"` // in words
 	Files   int      `json:"files,omitempty"`
 	Bytes   int64    `json:"bytes,omitempty"`
+	Digests int      `json:"digests,omitempty"` // files that were read and are what was recorded
+}
+
+// VerifyOptions say how closely Verify looks.
+type VerifyOptions struct {
+	Digests bool              // read every file of which a digest is recorded
+	Read    func(bytes int64) // is told of what was read; nil is allowed
 }
 
 // verifyEntries bounds what is walked of one version's data.
@@ -85,7 +92,22 @@ const verifyEntries = 10_000_000
 // Verify compares a version with what is recorded of it, as the caller: that its
 // record can be read, that its data is there, that it is the directory that was
 // logged with the files that were in it, and that what its record names is there.
-func (t *Tree) Verify(ctx context.Context, name string, n int) *Verified {
+func (t *Tree) Verify(ctx context.Context, name string, n int, o VerifyOptions) *Verified {
+	if o.Read == nil {
+		o.Read = func(int64) {}
+	}
+	r := t.verifyData(ctx, name, n)
+	if r.State == Broken || r.State == Incomplete || r.State == Gone || r.State == Unreachable && r.Path == "" {
+		return r // nothing more is to be found
+	}
+	if s := t.sums(ctx, name, n, o); s != nil {
+		s.judge(r)
+	}
+	return r
+}
+
+// verifyData is Verify without what a store has recorded of each file.
+func (t *Tree) verifyData(ctx context.Context, name string, n int) *Verified {
 	r := &Verified{Name: name, Version: n}
 	rec, err := t.src.Manifest(ctx, name, n)
 	switch {
@@ -234,10 +256,7 @@ func (t *Tree) lostFiles(ctx context.Context, v *Version) []string {
 			}
 		}
 	}
-	if len(lost) > 10 {
-		lost = append(lost[:10], fmt.Sprintf("and %d files more", len(lost)-10))
-	}
-	return lost
+	return few(lost)
 }
 
 // maxBlend bounds the blend.json and metadata.json in the data that are read.

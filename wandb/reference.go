@@ -52,15 +52,24 @@ func (f *files) file(ctx context.Context, i int, e *entry) (store.File, error) {
 	return f.listed(name, i, e), nil
 }
 
-// localPath returns the path of a file:// reference.
+// localPath returns where the file of a file:// reference is on this machine.
 func (f *files) localPath(e *entry) (string, bool) {
+	p, ok := e.loggedPath()
+	if !ok {
+		return "", false
+	}
+	return f.s.mapped(context.Background(), p), true
+}
+
+// loggedPath returns the path of a file:// reference.
+func (e *entry) loggedPath() (string, bool) {
 	p, ok := strings.CutPrefix(e.ref, "file://")
 	p = strings.TrimPrefix(p, "localhost")
 	if !ok || !strings.HasPrefix(p, "/") {
 		return "", false
 	}
 	dir, rel := divide(p, e.path)
-	return f.s.mapped(context.Background(), path.Join(dir, rel)), true
+	return path.Join(dir, rel), true
 }
 
 // maxDepth is how long a chain of references to artifacts can be.

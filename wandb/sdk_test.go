@@ -49,6 +49,7 @@ func TestReadsWhatTheSDKLogs(t *testing.T) {
 			checkListings(t, s)
 			checkPaths(t, s, data)
 			checkContents(t, s, data, content)
+			checkSums(t, s, content)
 		})
 	}
 }
@@ -81,6 +82,40 @@ func sampleData(t testing.TB) (string, map[string][]byte) {
 		}
 	}
 	return dir, content
+}
+
+// checkSums compares the digests that the SDK recorded of content with our own, and
+// finds none where it recorded none.
+func checkSums(t *testing.T, s *wandb.Source, content map[string][]byte) {
+	for name, want := range map[string]struct{ digests, none int }{
+		"files": {len(content), 0}, "checked": {len(content), 0}, "unchecked": {1, len(content)}, "checkpoint": {0, 1}, "mixed": {1, 2},
+	} {
+		files, err := s.Files(ctx(t), name, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests, none := 0, 0
+		err = files.(store.Summed).Sums(ctx(t), func(sum store.Sum) error {
+			alg, digest := sum.Digest(sum.Local)
+			h := store.NewHash(alg)
+			if h == nil {
+				none++
+				return nil
+			}
+			b := content[sum.Path]
+			if name == "mixed" {
+				b = content["one"]
+			}
+			h.Write(b)
+			if digests++; !bytes.Equal(h.Sum(nil), digest) || sum.Size != int64(len(b)) && (sum.Size >= 0 || len(b) > 0) {
+				t.Errorf("%s of %s: %s %x and %d bytes are recorded; it has %x and %d", sum.Path, name, alg, digest, sum.Size, h.Sum(nil), len(b))
+			}
+			return nil
+		})
+		if err != nil || digests != want.digests || none != want.none {
+			t.Errorf("%s: %d digests and %d files without, want %+v: %v", name, digests, none, want, err)
+		}
+	}
 }
 
 func checkListings(t *testing.T, s *wandb.Source) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,9 +23,10 @@ import (
 
 // verifyFlags are verify's own.
 type verifyFlags struct {
-	watch  bool
-	record bool
-	every  time.Duration
+	watch   bool
+	record  bool
+	digests bool
+	every   time.Duration
 }
 
 func (a *app) verifyCmd() *cobra.Command {
@@ -34,8 +36,10 @@ func (a *app) verifyCmd() *cobra.Command {
 		Short: "Compare versions with what was recorded when they were logged",
 		Long: `Compare every version, or those named, with what is recorded of it: that its record can be
 read, that its data is where it was logged, is the same directory with the same files (by
-name, size and time of change), and that the files its record names are there. It works on
-the store; no mount is needed, and no data is read.
+name, size and time of change), and that the files its record names are there. Of what W&B
+has, also that each file is there and as long as W&B has recorded; with --digests it is read,
+where W&B has a digest of its content (references that were logged without checksums have
+none). Without --digests no data is read. It works on the store; no mount is needed.
 
   ok           the data is what was logged
   unknown      it is there, and nothing was recorded to compare it with: versions that
@@ -67,19 +71,20 @@ It exits with 1 if anything is missing, changed, broken or unreachable.`,
 				return fmt.Errorf("tracking is fully disabled by %s: there is nothing to verify", k.cfg.Disabled)
 			}
 			if f.watch {
-				return a.verifyWatch(c.Context(), k, plain, f.every)
+				return a.verifyWatch(c.Context(), k, plain, f)
 			}
-			return a.verifyOnce(c.Context(), k, plain, f.record)
+			return a.verifyOnce(c.Context(), k, plain, f)
 		},
 	}
 	c.Flags().BoolVar(&f.watch, "watch", false, "go on, and print what changes; until SIGINT or SIGTERM")
 	c.Flags().BoolVar(&f.record, "record", false, "record what unknown versions hold now, to be compared with from then on")
+	c.Flags().BoolVar(&f.digests, "digests", false, "read the files of which digests are recorded, and compare them")
 	c.Flags().DurationVar(&f.every, "every", 10*time.Minute, "how often to look, with --watch")
 	return c
 }
 
-func (a *app) verifyOnce(ctx context.Context, k *core, refs []string, record bool) error {
-	found, err := a.verify(ctx, k, refs, record)
+func (a *app) verifyOnce(ctx context.Context, k *core, refs []string, f verifyFlags) error {
+	found, err := a.verify(ctx, k, refs, f)
 	if err != nil {
 		return err
 	}
@@ -107,14 +112,14 @@ func verifyRows(found []*resolver.Verified) [][]string {
 }
 
 // verifyWatch prints what is wrong, and then what changes, one line each.
-func (a *app) verifyWatch(ctx context.Context, k *core, refs []string, every time.Duration) error {
+func (a *app) verifyWatch(ctx context.Context, k *core, refs []string, f verifyFlags) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	before := map[string]string{}
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(f.every)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		found, err := a.verify(ctx, k, refs, false)
+		found, err := a.verify(ctx, k, refs, f)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -153,9 +158,15 @@ func (a *app) printChange(v *resolver.Verified) error {
 
 // verify looks at all versions that refs name; none is all there are. With record
 // it records the content of those that cannot be compared with anything.
-func (a *app) verify(ctx context.Context, k *core, refs []string, record bool) ([]*resolver.Verified, error) {
-	p := startProgress(a.err, "versions verified")
+func (a *app) verify(ctx context.Context, k *core, refs []string, f verifyFlags) ([]*resolver.Verified, error) {
+	what := "versions verified"
+	if f.digests {
+		what = "MiB verified"
+	}
+	p := startProgress(a.err, what)
 	defer p.end()
+	var read atomic.Int64
+	o := resolver.VerifyOptions{Digests: f.digests, Read: func(n int64) { p.n.Store(read.Add(n) >> 20) }}
 	todo, err := k.versionsOf(ctx, refs)
 	if err != nil {
 		return nil, err
@@ -170,15 +181,17 @@ func (a *app) verify(ctx context.Context, k *core, refs []string, record bool) (
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			found[i] = k.tree.Verify(ctx, v.name, v.n)
-			if record && found[i].State == resolver.Unknown {
+			found[i] = k.tree.Verify(ctx, v.name, v.n, o)
+			if f.record && found[i].State == resolver.Unknown {
 				if err := k.tree.RecordContent(ctx, v.name, v.n); err != nil {
 					found[i].What = append(found[i].What, "not recorded: "+oneLine(err))
 				} else {
-					found[i] = k.tree.Verify(ctx, v.name, v.n)
+					found[i] = k.tree.Verify(ctx, v.name, v.n, o)
 				}
 			}
-			p.add()
+			if !f.digests {
+				p.add()
+			}
 		})
 	}
 	wg.Wait()

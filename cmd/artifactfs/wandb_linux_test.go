@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/md5"
+	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -23,7 +25,7 @@ var wandbServers sync.Map
 // variables that lead to it; wandb down and wandb up take it off the network and bring
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
 // aliases; wandb stores w f text logs a file that W&B keeps; wandb serves
-// has a web server of the working directory at $WEB, and wandb refers w g $WEB/f logs a reference to its file f; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
+// has a web server of the working directory at $WEB, and wandb refers w g $WEB/f logs a reference to its file f; wandb checked c DIR logs references to a directory with checksums; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
 // logged a version, wandb usedby whether it used one; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
@@ -64,6 +66,8 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		_, err = srv.Log(wandbtest.Version{Name: args[1], Refs: []wandbtest.Ref{{Name: args[2], URI: args[3], Size: fi.Size(), Extra: map[string]any{"etag": "of f"}}}})
 		ts.Check(err)
+	case "checked":
+		ts.Check(wandbChecked(srv, args[1], args[2]))
 	case "run":
 		_, err := srv.Exec(`mutation($run: String!) { upsertBucket(input: {entityName: "team", modelName: "nemotron", name: $run}) { inserted } }`, map[string]any{"run": args[1]})
 		ts.Check(err)
@@ -84,6 +88,25 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("wandb %s?", args[0])
 	}
+}
+
+// wandbChecked logs references to the files of a directory, with their digests.
+func wandbChecked(srv *wandbtest.Server, name, dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	v := wandbtest.Version{Name: name}
+	for _, e := range list {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return err
+		}
+		sum := md5.Sum(b)
+		v.Refs = append(v.Refs, wandbtest.Ref{Name: e.Name(), URI: "file://" + filepath.Join(dir, e.Name()), Size: int64(len(b)), Digest: base64.StdEncoding.EncodeToString(sum[:])})
+	}
+	_, err = srv.Log(v)
+	return err
 }
 
 // wandbHas are the committed versions of an artifact, with their aliases.

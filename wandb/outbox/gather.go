@@ -15,6 +15,7 @@ import (
 
 	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb"
 )
 
 // maxStored is the longest file that is uploaded. What is longer is referred to.
@@ -65,7 +66,7 @@ func (g gatherer) gather(ctx context.Context, s *spec, out *os.File) (*contents,
 	w := &walker{data: g.data, max: g.max}
 	walk := func(emit func(entry) error) error {
 		w.emit = emit
-		return w.dir(ctx, d.real, refURI(d.path), d.name)
+		return w.dir(ctx, d.real, wandb.FileURI(d.path), d.name)
 	}
 	err = c.write(out, s, fixed, d.path, walk)
 	if errors.Is(err, errTooMany) || refused(err) {

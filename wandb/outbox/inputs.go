@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/wandb"
 )
 
 // input is data that is no artifact, and that W&B gets one for: a name, a type and a
@@ -103,7 +104,7 @@ func inputRef(uri string) (ref, digest string) {
 		return uri, uri
 	}
 	local = path.Clean(local)
-	return refURI(local), uriDigest(local)
+	return wandb.FileURI(local), wandb.URIDigest(local)
 }
 
 var (

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/wandb"
 )
 
 // maxObjects is how many files the SDK refers to in one directory.
@@ -70,7 +71,7 @@ func (w *walker) dir(ctx context.Context, real, uri, name string) error {
 			w.leave(p, errors.New("its name is not UTF-8"))
 			continue
 		}
-		sub, ref := join(name, e.Name), uri+refURI("/" + e.Name)[len("file://"):]
+		sub, ref := join(name, e.Name), uri+wandb.FileURI("/" + e.Name)[len("file://"):]
 		switch e.Type {
 		case unix.S_IFDIR:
 			err = w.dir(ctx, p, ref, sub)
@@ -109,7 +110,7 @@ func (w *walker) file(ctx context.Context, p string, link bool, ref, name string
 	if w.count++; w.count > w.max {
 		return fmt.Errorf("%w (%d)", errTooMany, w.max)
 	}
-	return w.emit(entry{Path: name, Ref: ref, Digest: uriDigest(at.Path), Size: at.Attr.Size})
+	return w.emit(entry{Path: name, Ref: ref, Digest: wandb.URIDigest(at.Path), Size: at.Attr.Size})
 }
 
 // refused reports whether err is an answer, and not that there was none.

@@ -55,7 +55,7 @@ func (d *disk) sealed() (stamp, bool) {
 // written all of it, and nobody else anything: there is nothing to read then. False if it
 // is to be read, for there is a digest to compare, or not all of it is there.
 func (c *Cache) complete(o *object, src store.Object) bool {
-	if algorithm, _ := digestOf(src); newHash(algorithm) != nil {
+	if algorithm, _ := digestOf(src); store.NewHash(algorithm) != nil {
 		return false
 	}
 	d := o.disk.Load()

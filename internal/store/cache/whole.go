@@ -2,8 +2,6 @@ package cache
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
 
 	"artifactfs.dev/artifactfs/internal/store"
@@ -187,7 +184,7 @@ func (c *Cache) check(ctx context.Context, o *object, src store.Object) error {
 		return nil
 	}
 	algorithm, want := digestOf(src)
-	h := newHash(algorithm)
+	h := store.NewHash(algorithm)
 	if err := c.readAll(ctx, o, d, h); err != nil {
 		return err
 	}
@@ -247,18 +244,6 @@ func digestOf(src store.Object) (string, []byte) {
 		return d.Digest()
 	}
 	return "", nil
-}
-
-func newHash(algorithm string) hash.Hash {
-	switch algorithm {
-	case "md5":
-		return md5.New()
-	case "sha256":
-		return sha256.New()
-	case "xxh128":
-		return xxh3.New128()
-	}
-	return nil
 }
 
 // checkLater checks an object in the background if all of it is there. The caller has
