@@ -202,12 +202,15 @@ func contentOf(side manifest.Object) *content {
 
 // loggedContent is what a log's sidecar says of the data, nil where it cannot be
 // told at once. It is no reason for a log to fail.
-func (t *Tree) loggedContent(ctx context.Context, name string, d *manifest.Draft) *content {
+func (t *Tree) loggedContent(ctx context.Context, name string, d *manifest.Draft, o LogOptions) manifest.Object {
 	m, err := manifest.ParseManifest(d.ManifestBytes(1)) // as readers will have it
 	if err != nil {
 		return nil
 	}
 	v := &Version{Name: name, Record: &manifest.Record{Manifest: m}}
+	if t.isRemote(v) {
+		return t.loggedRemote(ctx, v, o)
+	}
 	path, err := localPath(v)
 	if err != nil || t.resolveBase(ctx, v, path) != nil {
 		return nil
@@ -216,7 +219,7 @@ func (t *Tree) loggedContent(ctx context.Context, name string, d *manifest.Draft
 	if err != nil {
 		return nil
 	}
-	return c
+	return c.object()
 }
 
 // changedTo says what differs between what was logged and what is there, in words;
@@ -231,13 +234,7 @@ func (c *content) changedTo(now *content) []string {
 	if c.partial || c.digest == now.digest {
 		return nil
 	}
-	var what []string
-	if n := now.files - c.files; n != 0 {
-		what = append(what, fmt.Sprintf("%d files, %d when it was logged", now.files, c.files))
-	}
-	if now.bytes != c.bytes {
-		what = append(what, fmt.Sprintf("%d bytes, %d when it was logged", now.bytes, c.bytes))
-	}
+	what := sizesChanged(c.files, now.files, c.bytes, now.bytes)
 	if what == nil {
 		what = append(what, "files of the same number and size were renamed, replaced or touched")
 	}

@@ -69,8 +69,8 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 	if id := t.jobOf(ctx); id != "" {
 		d.Sidecar.Set("job", id)
 	}
-	if c := t.loggedContent(ctx, name, d); c != nil {
-		d.Sidecar.Set("data", c.object())
+	if o := t.loggedContent(ctx, name, d, o); o != nil {
+		d.Sidecar.Set("data", o)
 	}
 	out := &Result{Name: name, Path: d.Manifest.Path, Aliases: d.Aliases, Used: d.Manifest.UsedArtifacts}
 	if i, ok := to.wandb.(Intender); ok && to.store != nil {

@@ -55,7 +55,7 @@ func (t *Tree) stored(ctx context.Context, name string, n int) (shownDir, error)
 	if path != "" && !manifest.IsURI(path) {
 		return nil, nil
 	}
-	if path != "" && t.opt.Remote != nil && t.opt.Remote.Has(path) {
+	if t.isRemote(v) {
 		return t.remote(ctx, v, path)
 	}
 	if !ok {

@@ -36,20 +36,38 @@ func (t *Tree) RecordContent(ctx context.Context, name string, n int) error {
 	if !ok {
 		return fmt.Errorf("the store keeps nothing of %s:v%d beside its record: %w", name, n, syscall.EOPNOTSUPP)
 	}
-	v, err := t.withBase(ctx, name, n)
+	o, err := t.contentNow(ctx, name, n)
 	if err != nil {
 		return err
+	}
+	o.Set("recorded_at", t.opt.Now().UTC().Format(time.RFC3339))
+	return k.Note(ctx, name, n, "data", o)
+}
+
+// contentNow looks at all of a version's data, as its sidecar keeps that.
+func (t *Tree) contentNow(ctx context.Context, name string, n int) (manifest.Object, error) {
+	v, err := t.version(ctx, name, n)
+	if err != nil {
+		return nil, err
+	}
+	if t.isRemote(v) {
+		l, err := t.list(ctx, v, verifyEntries)
+		if err != nil {
+			return nil, err
+		}
+		return l.object(), nil
+	}
+	if v, err = t.withBase(ctx, name, n); err != nil {
+		return nil, err
 	}
 	c, err := t.content(ctx, v, 0, verifyEntries)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.partial {
-		return fmt.Errorf("%s has more than %d files: %w", v, verifyEntries, syscall.EFBIG)
+		return nil, fmt.Errorf("%s has more than %d files: %w", v, verifyEntries, syscall.EFBIG)
 	}
-	o := c.object()
-	o.Set("recorded_at", t.opt.Now().UTC().Format(time.RFC3339))
-	return k.Note(ctx, name, n, "data", o)
+	return c.object(), nil
 }
 
 // Verdict is what Verify finds.
@@ -118,13 +136,16 @@ func (t *Tree) verifyData(ctx context.Context, name string, n int) *Verified {
 	}
 	r.Path = rec.Manifest.Path
 	v := &Version{Name: name, N: n, Record: rec}
+	if t.isRemote(v) {
+		return t.verifyRemote(ctx, r, v)
+	}
 	path, err := localPath(v)
 	if errors.Is(err, syscall.EOPNOTSUPP) {
-		return r.is(Unknown, "data behind URIs is not checked in this release")
+		return r.is(Unknown, err.Error())
 	} else if err != nil {
 		return r.is(Broken, err.Error())
 	}
-	logged := t.recall(ctx, name, n)
+	logged := contentOf(t.recall(ctx, name, n))
 	err = t.resolveBase(ctx, v, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -149,7 +170,8 @@ func (t *Tree) noRecord(ctx context.Context, r *Verified) *Verified {
 	return r.is(Incomplete, "the number was taken and nothing was logged under it")
 }
 
-func (t *Tree) recall(ctx context.Context, name string, n int) *content {
+// recall returns what was kept of a version when it was logged, nil if nothing was.
+func (t *Tree) recall(ctx context.Context, name string, n int) manifest.Object {
 	k, ok := t.src.(Recaller)
 	if !ok {
 		return nil
@@ -158,7 +180,7 @@ func (t *Tree) recall(ctx context.Context, name string, n int) *content {
 	if err != nil {
 		return nil
 	}
-	return contentOf(side)
+	return side
 }
 
 // LoggedIn returns the snapshot's id of the job that logged a version; "" if it was none, or

@@ -38,7 +38,7 @@ func runScript(t *testing.T, file string) {
 	testscript.Run(t, testscript.Params{
 		Files:               []string{file},
 		Setup:               setUp,
-		Cmds:                scriptCommands,
+		Cmds:                commandsOf(t, file),
 		Condition:           condition,
 		RequireExplicitExec: true,
 	})

@@ -36,14 +36,16 @@ func (a *app) verifyCmd() *cobra.Command {
 		Short: "Compare versions with what was recorded when they were logged",
 		Long: `Compare every version, or those named, with what is recorded of it: that its record can be
 read, that its data is where it was logged, is the same directory with the same files (by
-name, size and time of change), and that the files its record names are there. Of what W&B
-has, also that each file is there and as long as W&B has recorded; with --digests it is read,
-where W&B has a digest of its content (references that were logged without checksums have
-none). Without --digests no data is read. It works on the store; no mount is needed.
+name, size and time of change), and that the files its record names are there. Data behind a
+URI is listed, and compared by name, size and what the store names its content by (an ETag, a
+generation, a digest). Of what W&B has, also that each file is there and as long as W&B has
+recorded; with --digests it is read, where W&B has a digest of its content (references that
+were logged without checksums have none). Without --digests no data is read. It works on the
+store; no mount is needed.
 
   ok           the data is what was logged
   unknown      it is there, and nothing was recorded to compare it with: versions that
-               upstream's own code logged, and directories too large to look at then;
+               upstream's own code logged, and data too large to look at then;
                --record looks at them now
   missing      it is gone, or was moved
   changed      it is another directory, or other files are in it

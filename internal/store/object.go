@@ -43,6 +43,14 @@ type Files interface {
 	ReadDir(ctx context.Context, path string) ([]File, error)
 }
 
+// Walker is Files that can be looked at as a whole.
+type Walker interface {
+	// Walk calls fn with every file below a directory, as the store has them now and
+	// whatever was remembered of them. Name is the path below the directory. That there
+	// are none is no error where the store cannot tell that from no directory.
+	Walk(ctx context.Context, path string, fn func(File) error) error
+}
+
 // Changing is Files that somebody may change: what was asked is good for so long, and
 // after that a name may lead to another Object.
 type Changing interface {

@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,6 +82,7 @@ func TestRemote(t *testing.T) {
 		f.put(t, map[string][]byte{"set/big.bin": old, "set/other.bin": []byte("other"), "one.json": []byte("{}")})
 		s := farSite(t, f)
 		testRemoteData(t, f, s)
+		testRemoteVerify(t, f, s)
 		testRemoteFaults(t, f, s, content)
 		testRemoteReplaced(t, f, s)
 	})
@@ -119,6 +121,37 @@ func testRemoteData(t *testing.T, f *far, s *site) {
 	s.replace(s.Root+"/ckpt/v1/manifest.json", fmt.Sprintf(`{"name": "ckpt", "version": 1, "type": "model", "path": %q}`, f.URI+"/ckpt/iter_0000500"))
 	s.says(s.path("ckpt", "v1"), "find . -type f | sort; cat *.txt *.pt iter*/w",
 		"./iter_0000500/train_state.pt\n./iter_0000500/w\n./latest_checkpointed_iteration.txt\n./latest_train_state.pt\n500s0000500w0000500")
+}
+
+// testRemoteVerify: of each kind of store it is said whether it has what was logged, and of one that does not answer nothing.
+func testRemoteVerify(t *testing.T, f *far, s *site) {
+	f.put(t, map[string][]byte{"v/a": []byte("one")})
+	at := f.URI + "/v/a"
+	if f.lists {
+		at = f.URI + "/v"
+	}
+	s.publish("v", 1, at)
+	s.publish("none", 1, f.URI+"/none/a")
+	says := func(state, name string, flags ...string) {
+		t.Helper()
+		eventually(t, patience, "verify "+name, func() error {
+			var got []struct{ State string }
+			out, _ := s.command(binary, append([]string{"verify", name, "--json"}, flags...)...).Output()
+			if err := json.Unmarshal(out, &got); err != nil || len(got) != 1 || got[0].State != state {
+				return fmt.Errorf("%s, %v; want %s", out, err, state)
+			}
+			return nil
+		})
+	}
+	says("ok", "v", "--record")
+	says("ok", "v")
+	says("missing", "none")
+	f.put(t, map[string][]byte{"v/a": []byte("two")})
+	says("changed", "v")
+	f.proxy.Break(func(*http.Request) buckettest.Fault { return buckettest.Fault{Status: http.StatusServiceUnavailable} })
+	says("unreachable", "v")
+	says("unreachable", "none")
+	f.proxy.Break(nil)
 }
 
 // testRemoteReplaced has an object replaced behind the mount: who has it open goes on with what it was or gets EIO, and who opens it

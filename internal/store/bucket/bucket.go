@@ -85,6 +85,7 @@ func (b *Bucket) Close() error { return b.blob.Close() }
 type Entry struct {
 	Key     string // a directory's without its last slash
 	Dir     bool
+	Marker  bool // it is an empty object by which some tools mark a directory
 	Size    int64
 	ModTime time.Time
 	Tag     string // of an object's content; "" where a listing does not say
@@ -125,7 +126,7 @@ func (b *Bucket) List(ctx context.Context, prefix, delimiter string, fn func(Ent
 }
 
 func (b *Bucket) entry(o *blob.ListObject) Entry {
-	e := Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Size: o.Size, ModTime: o.ModTime}
+	e := Entry{Key: strings.TrimSuffix(o.Key, "/"), Dir: o.IsDir, Marker: !o.IsDir && strings.HasSuffix(o.Key, "/"), Size: o.Size, ModTime: o.ModTime}
 	if !o.IsDir {
 		e.md5 = o.MD5
 		if b.rule.entry != nil {

@@ -43,6 +43,7 @@ type Files struct {
 var (
 	_ store.Files    = (*Files)(nil)
 	_ store.Changing = (*Files)(nil)
+	_ store.Walker   = (*Files)(nil)
 )
 
 // filesDir is a directory as it was listed.
@@ -122,6 +123,23 @@ func (f *Files) ReadDir(ctx context.Context, name string) ([]store.File, error) 
 		out = append(out, f.listed(e))
 	}
 	return out, nil
+}
+
+// Walk lists all that lies below a directory, with one request for each thousand.
+func (f *Files) Walk(ctx context.Context, name string, fn func(store.File) error) error {
+	prefix := f.base + name
+	if name != "" {
+		prefix += "/"
+	}
+	return f.b.List(ctx, prefix, "", func(e Entry) error {
+		if e.Marker || !strings.HasPrefix(e.Key, prefix) {
+			return nil
+		}
+		e.Key = strings.TrimPrefix(e.Key, f.base)
+		file := f.listed(e)
+		file.Name = strings.TrimPrefix(f.base+e.Key, prefix)
+		return fn(file)
+	})
 }
 
 // listed makes a file of what was listed.

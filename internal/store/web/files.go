@@ -27,6 +27,7 @@ type Files struct {
 var (
 	_ store.Files    = (*Files)(nil)
 	_ store.Changing = (*Files)(nil)
+	_ store.Walker   = (*Files)(nil)
 )
 
 // Files returns the file at u; EOPNOTSUPP if that is not a file's address. It asks
@@ -92,4 +93,16 @@ func (f *Files) ReadDir(ctx context.Context, path string) ([]store.File, error) 
 		return nil, err
 	}
 	return []store.File{file}, nil
+}
+
+// Walk asks for the file.
+func (f *Files) Walk(ctx context.Context, path string, fn func(store.File) error) error {
+	if path != "" {
+		return fmt.Errorf("%s/%s: %w", Show(f.url), path, fs.ErrNotExist)
+	}
+	o, err := f.c.Look(ctx, f.url)
+	if err != nil {
+		return err
+	}
+	return fn(store.File{Name: f.name, Size: o.Size, ModTime: o.ModTime, Object: o})
 }
