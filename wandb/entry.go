@@ -18,6 +18,8 @@ type entry struct {
 	ref    string // "": W&B stores it
 	birth  string // the id of the artifact that stored it first
 	etag   string // of a reference: what its store says when it changes
+
+	version string // of a reference into S3: of the object; "": whichever has the etag
 }
 
 // entryJSON is an entry in the manifest. What else it has is not needed here.
@@ -49,6 +51,16 @@ func (j *entryJSON) tag() string {
 	return tag
 }
 
+// version returns which version of an object of S3's was logged, "" if it has none.
+func (j *entryJSON) version() string {
+	if strings.HasPrefix(j.Ref, "s3://") {
+		if id, _ := j.Extra.VersionID.(string); id != "null" {
+			return id
+		}
+	}
+	return ""
+}
+
 // xxh128 is the name of the other hash that W&B uses.
 const xxh128 = "XXH128"
 
@@ -60,7 +72,7 @@ func (j *entryJSON) entry(path string) entry {
 			e.size = n
 		}
 	}
-	e.etag = j.tag()
+	e.etag, e.version = j.tag(), j.version()
 	e.alg, _ = j.Extra.Alg.(string)
 	if strings.EqualFold(e.alg, "MD5") {
 		e.alg = ""

@@ -92,7 +92,7 @@ const (
 	hasSize               //
 	hasRef                // a reference: its beginning is one of strings, its end the path's
 	hasBirth              // one of strings
-	hasETag               //
+	hasETag               // and which version has it, often ""
 	hasXXH128             // the hash; any other is a text
 	hasAlg                //
 )
@@ -123,9 +123,9 @@ func (b *builder) encode(e *entry) []byte {
 		out[flags] |= hasBirth
 		out = b.appendShared(out, e.birth)
 	}
-	if e.etag != "" {
+	if e.etag != "" || e.version != "" {
 		out[flags] |= hasETag
-		out = appendText(out, e.etag)
+		out = appendText(appendText(out, e.etag), e.version)
 	}
 	if e.alg == xxh128 {
 		out[flags] |= hasXXH128
@@ -159,7 +159,7 @@ func (x *index) decode(b []byte) entry {
 		e.birth = x.shared(&d)
 	}
 	if flags&hasETag != 0 {
-		e.etag = d.text()
+		e.etag, e.version = d.text(), d.text()
 	}
 	if flags&hasXXH128 != 0 {
 		e.alg = xxh128

@@ -44,7 +44,7 @@ func TestIndex(t *testing.T) {
 		{path: "empty", size: 0},
 		{path: "gs/b.bin", digest: "CKih16GjycICEAE=", ref: "gs://bkt/b.bin", size: -1, etag: "1700000000000001"},
 		{path: "metadata.json", digest: "ivVEvds88gHX9kQPnG5I6w==", size: 11, birth: "QXJ0aWZhY3Q6MTIzNA=="},
-		{path: "s3/a.bin", digest: "9b2cf535f27731c974343645a3985328", ref: "s3://bkt/a.bin", size: 9, etag: "9b2c"},
+		{path: "s3/a.bin", digest: "9b2cf535f27731c974343645a3985328", ref: "s3://bkt/a.bin", size: 9, etag: "9b2c", version: "3HL4kq"},
 		{path: "train/part-0.bin", digest: "XUFAKrxLKna5cZ2REBfFkg==", ref: "file:///lustre/ds/part-0.bin", size: 5},
 		{path: "x", digest: "7Z2v", size: 0, alg: "XXH128"},
 		{path: "y", digest: "q", size: -1, alg: "SHA9"},

@@ -72,11 +72,11 @@ func (s *Source) allowed(e *entry) error {
 	var err error
 	switch scheme {
 	case "s3", "gs":
-		u, _, bad := e.inBucket()
+		at, bad := e.inBucket()
 		if bad != nil {
 			return bad
 		}
-		err = s.opt.Outside.Object(u)
+		err = s.opt.Outside.Object(at.uri)
 	case "http", "https":
 		u, bad := url.Parse(e.ref)
 		if bad != nil {

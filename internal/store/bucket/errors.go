@@ -53,6 +53,9 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	if kind == gcerrors.Unknown {
 		kind = hfblob.Code(err) // of what did not come by way of gocloud
 	}
+	if kind == gcerrors.Unknown && (status == http.StatusNotFound || errors.Is(err, storage.ErrObjectNotExist)) {
+		kind = gcerrors.NotFound
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}

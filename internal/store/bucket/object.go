@@ -14,10 +14,12 @@ import (
 	"artifactfs.dev/artifactfs/internal/store"
 )
 
-// Object is the content that an object has now. It is safe for concurrent use.
+// Object is the content that an object has now, or that a version of it has. It is safe
+// for concurrent use.
 type Object struct {
 	b       *Bucket
 	key     string
+	version string // of S3; "": the newest, which the tag tells from others
 	tag     string
 	digest  digest
 	Size    int64
@@ -55,15 +57,15 @@ func (o *Object) Key() string {
 // gave none.
 func (o *Object) Tag() string { return o.tag }
 
+// Version is the store's name of the version that was asked for, "" where it is the
+// newest that was.
+func (o *Object) Version() string { return o.version }
+
 // ReadRange reads from the content that was looked at: EIO once the object has
 // another, where the store does not have the one as well.
 func (o *Object) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	ro := &blob.ReaderOptions{}
-	if o.tag != "" && o.b.rule.read != nil {
-		ro.BeforeRead = o.b.rule.read(o.tag)
-	}
 	n = min(n, max(o.Size-off, 0))
-	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, n, ro)
+	r, err := o.b.blob.NewRangeReader(ctx, o.key, off, n, o.readOptions())
 	if err != nil {
 		err = o.b.failed(ctx, "read", o.key, err, false)
 		if errors.Is(err, errCondition) || errors.Is(err, fs.ErrNotExist) && o.b.uri.Scheme == "gs" {

@@ -41,14 +41,18 @@ func Each(t *testing.T, fn func(t *testing.T, s Store)) {
 const name = "test" // of every bucket
 
 // S3 starts versitygw over an empty directory.
-func S3(t testing.TB) Store {
+func S3(t testing.TB) Store { return startS3(t) }
+
+// startS3 starts versitygw with options of its posix backend.
+func startS3(t testing.TB, options ...string) Store {
 	root := t.TempDir()
 	if err := os.Mkdir(root+"/"+name, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	const key, secret = "artifactfs-test", "not-a-secret"
 	addr := freeAddr(t)
-	start(t, addr, tool(t, "bin/versitygw"), "--port", addr, "--access", key, "--secret", secret, "--quiet", "--keep-alive", "posix", root)
+	args := append([]string{"--port", addr, "--access", key, "--secret", secret, "--quiet", "--keep-alive", "posix"}, options...)
+	start(t, addr, tool(t, "bin/versitygw"), append(args, root)...)
 	t.Setenv("AWS_ACCESS_KEY_ID", key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
@@ -61,12 +65,15 @@ func GCS(t testing.TB) Store { return GCSWith(t, t.TempDir()) }
 
 // GCSWith starts fake-gcs-server with what lies in a directory, which is quicker than
 // to upload it: DIR/test/KEY for each object.
-func GCSWith(t testing.TB, dir string) Store {
+func GCSWith(t testing.TB, dir string) Store { return startGCS(t, dir, `{"name": "`+name+`"}`) }
+
+// startGCS starts fake-gcs-server, and makes the bucket.
+func startGCS(t testing.TB, dir, bucket string) Store {
 	addr := freeAddr(t)
 	host, port, _ := net.SplitHostPort(addr)
 	start(t, addr, tool(t, "bin/fake-gcs-server"), "-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
 		"-public-host", addr, "-external-url", "http://"+addr, "-log-level", "error", "-data", dir)
-	res, err := http.Post("http://"+addr+"/storage/v1/b?project=test", "application/json", bytes.NewReader([]byte(`{"name": "`+name+`"}`)))
+	res, err := http.Post("http://"+addr+"/storage/v1/b?project=test", "application/json", strings.NewReader(bucket))
 	if err != nil {
 		t.Fatal(err)
 	}
