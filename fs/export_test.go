@@ -16,7 +16,7 @@ func (s *Server) Look(path string) error {
 }
 
 // SetMostNames lowers what the kernel may know, for mounts that are made from then on.
-func SetMostNames(n int) { mostNames = n }
+func SetMostNames(n int) { mostNames = func() int { return n } }
 
 // DeadBeneath leaves below the mount at dir what a daemon leaves that dies there.
 func DeadBeneath(dir string) error {

@@ -75,7 +75,7 @@ func Mount(dir string, tree *resolver.Tree, o *Options) (*Server, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink", tree: tree, ended: make(chan struct{}), most: mostNames}
+	s := &Server{dir: dir, log: o.Log, symlinks: o.Lane == "symlink", tree: tree, ended: make(chan struct{}), most: mostNames()}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
