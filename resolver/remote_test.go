@@ -107,3 +107,26 @@ func TestRemoteReplaced(t *testing.T) {
 		t.Errorf("of what is gone: %v, want ErrNotExist", err)
 	}
 }
+
+// neverAnswers is a Remote that never answers.
+type neverAnswers struct{ served }
+
+func (*neverAnswers) Files(ctx context.Context, uri string) (store.Files, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// One deadline is all that what it takes to find a version's data may wait for.
+func TestRemoteSilent(t *testing.T) {
+	s := newSite(t, nil)
+	s.Tree = New(s.dir, &Options{Remote: &neverAnswers{}, Data: store.NewLocal(&store.Options{Deadline: 50 * time.Millisecond}), Log: s.Tree.opt.Log})
+	s.record("a", 1, manifest.Manifest{Path: "far://d"})
+	d := s.walk1("a/v1").Node.(*versionDir)
+	_, err := d.Lookup(ctx, "x")
+	_, err2 := d.ReadDir(ctx)
+	for what, err := range map[string]error{"a look-up": err, "a listing": err2, "access": d.Access(ctx, 4)} {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want that its deadline is over", what, err)
+		}
+	}
+}

@@ -174,6 +174,11 @@ type shownDir interface {
 // withData runs fn on the data of a version. Where that is gone, its path is
 // resolved once more, and if that does not help the version is missing.
 func (t *Tree) withData(ctx context.Context, name string, n int, fn func(shownDir) error) error {
+	if t.opt.Remote != nil { // the record, the iteration, the listing: one deadline for all of it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.data.Deadline())
+		defer cancel()
+	}
 	if s, err := t.stored(ctx, name, n); s != nil || err != nil {
 		if err == nil {
 			err = fn(s)

@@ -106,7 +106,11 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Stat(ctx, ""); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(strings.TrimSuffix(u.Prefix, "/"), "/") {
+	_, err = f.Stat(ctx, "")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err // whoever asked again would wait again
+	}
+	if err == nil || !strings.Contains(strings.TrimSuffix(u.Prefix, "/"), "/") {
 		return f, nil
 	}
 	// As of a record that names a file: what lies beside it.

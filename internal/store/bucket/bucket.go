@@ -28,6 +28,8 @@ type Bucket struct {
 	wait *atomic.Int64 // the deadline, a time.Duration; views share it
 	then bool          // it is a view, which does not change
 	mu   sync.Mutex    // held by Replace where the store compares nothing itself
+
+	silent atomic.Int64 // when a listing of Files got no answer last, in Unix nanoseconds; 0: it does answer
 }
 
 // Open returns the bucket at uri. It does not ask the store whether there is one:

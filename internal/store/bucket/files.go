@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -22,6 +24,9 @@ const (
 	filesFor = time.Minute
 	// askAgain is how long a store is left alone that did not answer.
 	askAgain = 5 * time.Second
+	// silence is how long a store that did not answer is not waited for where it is known
+	// what there was: a path has many directories, and each would take a deadline.
+	silence = 2 * time.Second
 	// Directories that are remembered, and the largest that is.
 	manyDirs = 256
 	largeDir = 50_000
@@ -157,26 +162,45 @@ func (f *Files) dir(ctx context.Context, name string) (*filesDir, error) {
 	if d, ok := f.dirs.Get(name); ok && time.Now().Before(d.until) {
 		return d, nil
 	}
+	old, known := f.dirs.Peek(name)
+	silent := time.Since(time.Unix(0, f.b.silent.Load())) < silence
 	flight := f.asked.DoChan(name, func() (any, error) { return f.renew(context.WithoutCancel(ctx), name) })
+	if known && silent { // it is being asked, and whoever comes next is told
+		return &filesDir{list: old.list, err: fmt.Errorf("list %s/%s: %w", f.b, f.base+name, errSilent)}, nil
+	}
 	select {
 	case got := <-flight:
 		d, _ := got.Val.(*filesDir)
 		return d, got.Err
 	case <-ctx.Done():
 		err := f.b.failed(ctx, "list", f.base+name, ctx.Err(), true)
-		if old, ok := f.dirs.Peek(name); ok {
+		f.unanswered(err)
+		if known {
 			return &filesDir{list: old.list, err: err}, nil
 		}
 		return nil, err
 	}
 }
 
+// unanswered notes that the store gave no answer, if that is what an error means.
+func (f *Files) unanswered(err error) {
+	if errors.Is(err, syscall.EIO) || errors.Is(err, os.ErrDeadlineExceeded) {
+		f.b.silent.Store(time.Now().UnixNano())
+	}
+}
+
+// errSilent is that a store did not answer a moment ago.
+var errSilent = fmt.Errorf("the store did not answer a moment ago: %w", syscall.EIO)
+
 // renew lists a directory. If the store does not answer it is what it was before, for a
 // while; a right that was taken away is lost at once.
 func (f *Files) renew(ctx context.Context, name string) (*filesDir, error) {
 	d := &filesDir{until: time.Now().Add(f.lasts)}
 	var err error
-	if d.list, err = f.list(ctx, name); err != nil {
+	if d.list, err = f.list(ctx, name); err == nil {
+		f.b.silent.Store(0)
+	} else {
+		f.unanswered(err)
 		old, ok := f.dirs.Peek(name)
 		if !ok || errors.Is(err, fs.ErrPermission) {
 			f.dirs.Remove(name)
