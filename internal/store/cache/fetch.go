@@ -30,6 +30,7 @@ type fetch struct {
 	from, to int
 	ahead    bool // nobody has asked for it yet
 	paid     bool // its memory is acquired
+	batch    *batch
 	allotted bool // its room on the disk is taken at once
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -91,7 +92,7 @@ func (f *fetch) run() {
 }
 
 func (f *fetch) do() error {
-	c, o := f.b.o.c, f.b.o
+	c := f.b.o.c
 	ctx, cancel := context.WithTimeout(f.ctx, c.deadline())
 	defer cancel()
 	if !f.paid {
@@ -100,22 +101,13 @@ func (f *fetch) do() error {
 		}
 	}
 	defer c.memory.Release(piece)
-	c.mu.Lock()
-	n := f.b.price(f.from, f.to)
-	c.mu.Unlock()
-	if !c.reserve(n) {
+	if !f.reserve() {
 		return errNotKept
 	}
-	c.mu.Lock()
-	f.reserved = n
-	c.mu.Unlock()
 	c.chargeObject(f)
 	var d *disk
 	err := c.on(func() (err error) {
-		if d, err = o.files(); err == nil {
-			d.begin()
-			f.allot(d)
-		}
+		d, err = f.open()
 		return err
 	})
 	if err != nil {

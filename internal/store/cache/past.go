@@ -63,18 +63,20 @@ func (f *File) readAhead(ctx context.Context, off, n int64) {
 // ask begins to fetch a range by requests of a length.
 func (f *File) ask(ctx context.Context, from, to, long int64) {
 	per := int64(f.c.unitsPer) * unit
+	var g batch
 	for from < to {
 		end := min(from+long, to, (from/per+1)*per)
-		if !f.prefetch(ctx, from, end) {
-			return
+		if !f.prefetch(ctx, &g, from, end) {
+			break
 		}
 		from = end
 	}
+	g.start()
 }
 
-// prefetch begins to fetch what is missing of a range within one block; false if
+// prefetch adds to a batch what is missing of a range within one block; false if
 // there is nothing to spare for it.
-func (f *File) prefetch(ctx context.Context, from, to int64) bool {
+func (f *File) prefetch(ctx context.Context, g *batch, from, to int64) bool {
 	c := f.c
 	per := int64(c.unitsPer) * unit
 	b, err := c.hold(ctx, f.o, from/per)
@@ -93,7 +95,7 @@ func (f *File) prefetch(ctx context.Context, from, to int64) bool {
 		if !c.memory.TryAcquire(piece) {
 			return false
 		}
-		if !c.beginAhead(ctx, f, b, i, last) {
+		if !c.beginAhead(ctx, f, g, b, i, last) {
 			c.memory.Release(piece)
 			return false
 		}
@@ -101,7 +103,7 @@ func (f *File) prefetch(ctx context.Context, from, to int64) bool {
 	return true
 }
 
-func (c *Cache) beginAhead(ctx context.Context, f *File, b *block, i, last int) bool {
+func (c *Cache) beginAhead(ctx context.Context, f *File, g *batch, b *block, i, last int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.keeping() || b.o.bad != nil {
@@ -111,8 +113,8 @@ func (c *Cache) beginAhead(ctx context.Context, f *File, b *block, i, last int) 
 		c.memory.Release(piece)
 		return true
 	}
-	g := c.begin(ctx, b, f.src, i, last-i+1)
-	g.ahead, g.paid = true, true
-	go g.run()
+	n := c.begin(ctx, b, f.src, i, last-i+1)
+	n.ahead, n.paid = true, true
+	g.fetches = append(g.fetches, n)
 	return true
 }

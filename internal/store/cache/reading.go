@@ -157,7 +157,7 @@ func (r *reading) await(ctx context.Context, i, last int) (int, error) {
 			}
 		}
 		f = c.begin(ctx, b, r.f.src, from, want)
-		go f.run()
+		(&batch{fetches: []*fetch{f}}).start()
 	}
 	if err := c.watch(ctx, f, i); err != nil {
 		return 0, err
