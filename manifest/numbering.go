@@ -19,6 +19,9 @@ const (
 	ByWandB    Numbering = "wandb"
 )
 
+// View is the directory at the root of a tree that shows a backend by its own numbers.
+func (n Numbering) View() string { return "." + string(n) }
+
 // ParseNumbering reads a Numbering.
 func ParseNumbering(s string) (Numbering, error) {
 	if n := Numbering(s); n == ByManifest || n == ByWandB {

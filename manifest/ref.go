@@ -19,9 +19,14 @@ type Ref struct {
 	Name    string // passes CheckName
 	Version string // latest, vN without leading zeros, or an alias
 	Sub     string // a path inside the version without . or .., or ""
+
+	// In is the backend in whose view the version is named, and so whose number it is
+	// (.manifest/NAME:v3); "" where it is the tree's.
+	In Numbering
 }
 
-// ParseRef reads [art://][ENTITY/PROJECT/]NAME[:VERSION][/SUBPATH]. The first
+// ParseRef reads [art://][VIEW/][ENTITY/PROJECT/]NAME[:VERSION][/SUBPATH], where VIEW
+// is .manifest or .wandb. The first
 // component with a colon ends the name, so only after a version can a path
 // follow; its last colon divides name and version, except that a version given
 // twice (n:v3:v3, which W&B's records hold) counts once.
@@ -38,7 +43,9 @@ func ParseRef(s string) (Ref, error) {
 }
 
 func parseRef(s string) (Ref, error) {
-	r := Ref{Name: s, Version: Latest}
+	r := Ref{Version: Latest}
+	r.In, s = CutView(s)
+	r.Name = s
 	if i := strings.IndexByte(s, ':'); i >= 0 {
 		end := len(s)
 		if slash := strings.IndexByte(s[i:], '/'); slash >= 0 {
@@ -57,6 +64,16 @@ func parseRef(s string) (Ref, error) {
 		return r, err
 	}
 	return r, r.checkSub()
+}
+
+// CutView takes the view from the start of a reference, or of a path below a tree's root.
+func CutView(s string) (in Numbering, rest string) {
+	for _, in := range []Numbering{ByManifest, ByWandB} {
+		if rest, ok := strings.CutPrefix(s, in.View()+"/"); ok {
+			return in, rest
+		}
+	}
+	return "", s
 }
 
 // trimVersions removes from the end of a name the version that follows it.
@@ -129,13 +146,21 @@ func (r *Ref) checkSub() error {
 	return nil
 }
 
-// String returns the reference in its canonical form, NAME:VERSION[/SUB].
+// String returns the reference in its canonical form, [VIEW/]NAME:VERSION[/SUB].
 func (r Ref) String() string {
-	s := r.Name + ":" + r.Version
+	s := r.Which() + ":" + r.Version
 	if r.Sub != "" {
 		s += "/" + r.Sub
 	}
 	return s
+}
+
+// Which returns the artifact's name, below its view if it is named in one.
+func (r Ref) Which() string {
+	if r.In == "" {
+		return r.Name
+	}
+	return r.In.View() + "/" + r.Name
 }
 
 // Number returns the number of a reference by number.

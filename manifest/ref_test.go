@@ -113,20 +113,25 @@ func TestRef(t *testing.T) {
 		dashed string // "" if the name has no slashes
 		wandb  string
 	}{
-		{"n", Ref{"n", "latest", ""}, "", ""},
-		{"art://n:v05/a/b/", Ref{"n", "v5", "a/b"}, "", ""},
-		{"e/p/n:v3:v3", Ref{"e/p/n", "v3", ""}, "e-p-n", "e p n"},
-		{"n:v3:3", Ref{"n", "v3", ""}, "", ""},
-		{"n:prod:prod/x", Ref{"n", "prod", "x"}, "", ""},
-		{"n:v3:v4", Ref{"n:v3", "v4", ""}, "", ""},
-		{"super3/rl/rlvr1/data:latest", Ref{"super3/rl/rlvr1/data", "latest", ""}, "super3-rl-rlvr1-data", ""},
-		{"embed/model", Ref{"embed/model", "latest", ""}, "embed-model", ""},
-		{"My Model v1.5:2", Ref{"My Model v1.5", "v2", ""}, "", ""},
-		{"données:v1", Ref{"données", "v1", ""}, "", ""},
+		{"n", Ref{"n", "latest", "", ""}, "", ""},
+		{"art://n:v05/a/b/", Ref{"n", "v5", "a/b", ""}, "", ""},
+		{"e/p/n:v3:v3", Ref{"e/p/n", "v3", "", ""}, "e-p-n", "e p n"},
+		{"n:v3:3", Ref{"n", "v3", "", ""}, "", ""},
+		{"n:prod:prod/x", Ref{"n", "prod", "x", ""}, "", ""},
+		{"n:v3:v4", Ref{"n:v3", "v4", "", ""}, "", ""},
+		{"super3/rl/rlvr1/data:latest", Ref{"super3/rl/rlvr1/data", "latest", "", ""}, "super3-rl-rlvr1-data", ""},
+		{"embed/model", Ref{"embed/model", "latest", "", ""}, "embed-model", ""},
+		{"My Model v1.5:2", Ref{"My Model v1.5", "v2", "", ""}, "", ""},
+		{"données:v1", Ref{"données", "v1", "", ""}, "", ""},
+		{".manifest/n:v03/a", Ref{"n", "v3", "a", ByManifest}, "", ""},
+		{"art://.wandb/e/p/n", Ref{"e/p/n", "latest", "", ByWandB}, "e-p-n", "e p n"},
 	} {
 		got, err := ParseRef(tt.ref)
 		if err != nil || got != tt.want {
 			t.Errorf("ParseRef(%q) is %#v, %v, want %#v", tt.ref, got, err, tt.want)
+		}
+		if again, err := ParseRef(got.String()); err != nil || again != got {
+			t.Errorf("%s is read as %#v, %v, want %#v", got, again, err, got)
 		}
 		dashed, changed := got.Dashed()
 		if changed != (tt.dashed != "") || changed && dashed.Name != tt.dashed {
@@ -141,7 +146,7 @@ func TestRef(t *testing.T) {
 
 func TestParseRefRefuses(t *testing.T) {
 	for _, ref := range []string{
-		".", "..", ".log", "a/.b:v1", "a//b", "n/v1", "n/latest", "v1", "v1:v2", "n:..", "n:.prod", "n:v1/.", "n:v1/a//b",
+		".", "..", ".log", ".wandb", ".manifest/", ".manifest/.wandb/n:v1", ".fields/n:v1", "a/.manifest/n", "a/.b:v1", "a//b", "n/v1", "n/latest", "v1", "v1:v2", "n:..", "n:.prod", "n:v1/.", "n:v1/a//b",
 		"n\x00:v1", strings.Repeat("n", 256), strings.Repeat("n/", 600) + "n", "n:v1/a\x00", "art://", "art:///", "/",
 	} {
 		if r, err := ParseRef(ref); err == nil || !errors.Is(err, kindOf(ref)) {

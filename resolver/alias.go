@@ -40,6 +40,7 @@ func (t *Tree) setAlias(ctx context.Context, name, alias string, n int) error {
 
 // RemoveAlias takes a further name away again; the version stays.
 func (t *Tree) RemoveAlias(ctx context.Context, name, alias string) error {
+	t, name = t.named(name)
 	l, err := t.versions(ctx, name)
 	if err != nil {
 		return err

@@ -1,8 +1,11 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"artifactfs.dev/artifactfs/manifest"
@@ -192,8 +195,10 @@ func (g *lineage) parents(ctx context.Context, n *LineageNode) ([]*LineageNode, 
 // has the tree's, and full names of W&B's.
 func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNode, error) {
 	side, ref, err := g.parse(side, text)
-	if err != nil {
+	if errors.Is(err, fs.ErrInvalid) {
 		return g.add(&LineageNode{ID: text, Missing: "it is no reference"}), nil
+	} else if err != nil {
+		return g.add(&LineageNode{ID: text, Missing: err.Error()}), nil
 	}
 	number, ok := ref.Number()
 	if !ok {
@@ -222,6 +227,10 @@ func (g *lineage) parse(side *Tree, text string) (*Tree, manifest.Ref, error) {
 	}
 	view, text := side.named(text)
 	ref, err := manifest.ParseRef(text)
+	if err == nil && ref.In != "" { // of a backend that is off
+		_, err = side.inView(ref.In)
+		return view, ref, cmp.Or(err, fs.ErrInvalid)
+	}
 	if r := g.t.runs(); err == nil && r != nil && strings.Count(ref.Name, "/") == 2 && r.Within(ref.Name) {
 		view, ref.Name = g.t.wandb, ref.Name[strings.LastIndexByte(ref.Name, '/')+1:]
 	}

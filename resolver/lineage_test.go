@@ -39,6 +39,13 @@ func (s *site) graph(ref string, o LineageOptions) string {
 			word += "+"
 		}
 		out = append(out, word)
+		if n.Missing == "" && !n.Input {
+			r, err := manifest.ParseRef(n.ID)
+			ok(s.T, err)
+			v, err := s.Resolve(ctx, r)
+			ok(s.T, err)
+			s.want("what "+n.ID+" is read as", v.String(), n.ID)
+		}
 	}
 	for _, e := range l.Edges {
 		out = append(out, e.From+">"+e.To)

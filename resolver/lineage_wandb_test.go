@@ -62,6 +62,14 @@ func TestLineageOfBoth(t *testing.T) {
 		s := b.mount("mw", manifest.ByWandB, nil)
 		s.want("down", s.sortedGraph("raw:v0", down), ".manifest/mine:v1 .wandb/team/other/far:v0 .wandb/team/other/far:v0>sft:v1 raw:v0 raw:v0>.manifest/mine:v1 raw:v0>.wandb/team/other/far:v0 raw:v0>sft:v0 sft:v0 sft:v0>.manifest/mine:v1 sft:v1")
 		s.want("up", s.sortedGraph("mine", up), ".manifest/mine:v1 =hf://datasets/a/b ?team/gone/x:v3 hf://datasets/a/b>raw:v0 raw:v0 raw:v0>.manifest/mine:v1 raw:v0>sft:v0 sft:v0 sft:v0>.manifest/mine:v1 team/gone/x:v3>.manifest/mine:v1")
+		for ref, want := range map[string]string{".wandb/raw:v0": "raw:v0", ".wandb/sft": "sft:v1", ".manifest/sft:v1": ".manifest/sft:v1", "mine:latest": ".manifest/mine:v1"} {
+			r, err := manifest.ParseRef(ref)
+			ok(t, err)
+			v, err := s.Resolve(ctx, r)
+			ok(t, err)
+			s.want(ref, v.String(), want)
+		}
+		s.want("by the store's number", s.sortedGraph(".manifest/sft:v1", up), s.sortedGraph("sft:v0", up))
 		s.want("a ring", s.sortedGraph("one:v0", LineageOptions{Up: true, Down: true}), "one:v0 one:v0>two:v0 two:v0 two:v0>one:v0")
 		if doc := s.read(".manifest/mine/v1/lineage.json"); !strings.Contains(doc, `"from": "sft:v0"`) {
 			t.Errorf("lineage.json holds %s", doc)

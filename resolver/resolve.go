@@ -20,6 +20,9 @@ func (t *Tree) Resolve(ctx context.Context, ref manifest.Ref) (*Version, error) 
 
 // resolve is Resolve. Without pin the caller's job goes on as if nobody had asked.
 func (t *Tree) resolve(ctx context.Context, ref manifest.Ref, pin bool) (*Version, error) {
+	if ref.In != "" {
+		return t.resolveInView(ctx, ref, pin)
+	}
 	l, err := t.versions(ctx, ref.Name)
 	if (errors.Is(err, fs.ErrNotExist) || err == nil && empty(l)) && t.opt.Disabled == "" {
 		dashed, other := ref.Dashed()
@@ -37,6 +40,42 @@ func (t *Tree) resolve(ctx context.Context, ref manifest.Ref, pin bool) (*Versio
 		return nil, err
 	}
 	return t.resolveIn(ctx, l, ref, pin)
+}
+
+// resolveInView resolves a reference that names its view. One that has the tree's numbers
+// is the tree's.
+func (t *Tree) resolveInView(ctx context.Context, ref manifest.Ref, pin bool) (*Version, error) {
+	s, err := t.inView(ref.In)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref, err)
+	}
+	bare := ref
+	bare.In = ""
+	v, err := s.resolve(ctx, bare, pin)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref.In.View(), err)
+	}
+	if v.in == "" || s.own(ctx, v.Name, v.N).In != "" {
+		return v, nil
+	}
+	own, err := t.whole().version(ctx, v.Name, v.N)
+	if err != nil {
+		return nil, err
+	}
+	out := *own
+	out.Warnings = v.Warnings
+	return &out, nil
+}
+
+// Listing is what there is of a reference's artifact, in the view that it names.
+func (t *Tree) Listing(ctx context.Context, ref manifest.Ref) (*manifest.Listing, error) {
+	if ref.In != "" {
+		var err error
+		if t, err = t.inView(ref.In); err != nil {
+			return nil, fmt.Errorf("%s: %w", ref, err)
+		}
+	}
+	return t.versions(ctx, ref.Name)
 }
 
 // elsewhere resolves ENTITY/PROJECT/NAME in W&B, where the store has no such name; nil

@@ -44,6 +44,16 @@ func (t *Tree) side(in manifest.Numbering) (*Tree, error) {
 	return nil, fmt.Errorf("%s is switched off, and the version is its own: %w", in, fs.ErrNotExist)
 }
 
+// inView returns the tree in which a reference is meant that names its view. A tree of
+// records alone is its own.
+func (t *Tree) inView(in manifest.Numbering) (*Tree, error) {
+	t = t.whole()
+	if in == manifest.ByManifest && t.manifest == nil && t.wandb == nil {
+		return t, nil
+	}
+	return t.side(in)
+}
+
 // sideOf returns the tree in which a version's number is meant.
 func (t *Tree) sideOf(v *Version) *Tree {
 	if s, err := t.side(v.in); err == nil {
@@ -86,7 +96,7 @@ func (t *Tree) at(name string) string {
 	if t.in == "" {
 		return "/" + name
 	}
-	return "/." + string(t.in) + "/" + name
+	return "/" + t.in.View() + "/" + name
 }
 
 // placeOf is where a version's data lies in the tree, below the root.
@@ -95,24 +105,18 @@ func placeOf(in manifest.Numbering, name string, n int) string {
 	if in == "" {
 		return place
 	}
-	return "." + string(in) + "/" + place + "/" + dataLink
+	return in.View() + "/" + place + "/" + dataLink
 }
 
 // whose is the name by which the account of lanes and binds has a version.
 func whose(in manifest.Numbering, name string) string {
-	if in == "" {
-		return name
-	}
-	return "." + string(in) + "/" + name
+	return manifest.Ref{In: in, Name: name}.Which()
 }
 
 // named undoes whose: the side in which a name is meant, and the name.
 func (t *Tree) named(which string) (*Tree, string) {
-	for _, s := range []*Tree{t.manifest, t.wandb} {
-		if s == nil {
-			continue
-		}
-		if name, ok := strings.CutPrefix(which, whose(s.in, "")); ok {
+	if in, name := manifest.CutView(which); in != "" {
+		if s, err := t.inView(in); err == nil {
 			return s, name
 		}
 	}

@@ -32,6 +32,7 @@ type Noter interface {
 // RecordContent looks at the whole of a version's data, however large, and records
 // what it is now, for Verify to compare it with.
 func (t *Tree) RecordContent(ctx context.Context, name string, n int) error {
+	t, name = t.named(name)
 	k, ok := t.src.(Noter)
 	if !ok {
 		return fmt.Errorf("the store keeps nothing of %s:v%d beside its record: %w", name, n, syscall.EOPNOTSUPP)
@@ -110,7 +111,15 @@ const verifyEntries = 10_000_000
 // Verify compares a version with what is recorded of it, as the caller: that its
 // record can be read, that its data is there, that it is the directory that was
 // logged with the files that were in it, and that what its record names is there.
+// A name may be one below its view.
 func (t *Tree) Verify(ctx context.Context, name string, n int, o VerifyOptions) *Verified {
+	s, bare := t.named(name)
+	r := s.verify(ctx, bare, n, o)
+	r.Name = name
+	return r
+}
+
+func (t *Tree) verify(ctx context.Context, name string, n int, o VerifyOptions) *Verified {
 	if o.Read == nil {
 		o.Read = func(int64) {}
 	}

@@ -36,7 +36,13 @@ type Version struct {
 	at   time.Time // when the record was read
 }
 
-func (v *Version) String() string { return v.Name + ":" + manifest.Version(v.N).String() }
+// String is the version as a reference.
+func (v *Version) String() string { return v.Ref().String() }
+
+// Ref names this version and no other.
+func (v *Version) Ref() manifest.Ref {
+	return manifest.Ref{Name: v.Name, Version: manifest.Version(v.N).String(), In: v.in}
+}
 
 // Target is what an alias holds that names this version.
 func (v *Version) Target() manifest.Target { return manifest.Target{Version: v.N, In: v.in} }

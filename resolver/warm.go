@@ -81,7 +81,7 @@ func (t *Tree) warm(ctx context.Context, text string, paths []string) (Warmed, *
 	if err != nil {
 		return done, nil, err
 	}
-	done.Name, done.Version = v.Name, v.N
+	done.Name, done.Version = v.Which()
 	if ref.Sub != "" {
 		paths = append([]string{ref.Sub}, paths...)
 	}
@@ -97,6 +97,9 @@ func (t *Tree) warm(ctx context.Context, text string, paths []string) (Warmed, *
 		return done, nil, fmt.Errorf("%s: a version whose data is on this machine is bound as a whole, not a path in it: %w", text, fs.ErrInvalid)
 	case t.opt.Warm == nil:
 		return done, nil, fmt.Errorf("%s: its data is on this machine, and nothing binds here: %w", v, syscall.EOPNOTSUPP)
+	}
+	if v.in != "" {
+		return done, nil, fmt.Errorf("%s: its data is on this machine, and only what has the tree's numbers is bound: %w", v, syscall.EOPNOTSUPP)
 	}
 	if err := t.opt.Warm(ctx, v.Name, v.N); err != nil {
 		return done, nil, fmt.Errorf("%s is not bound: %w (%w)", v, err, syscall.EOPNOTSUPP)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"artifactfs.dev/artifactfs/manifest"
 )
 
 func (a *app) aliasCmd() *cobra.Command {
@@ -26,19 +24,19 @@ func (a *app) aliasCmd() *cobra.Command {
 			}
 			alias := plain[1]
 			if remove {
-				if err := k.tree.RemoveAlias(c.Context(), ref.Name, alias); err != nil {
+				if err := k.tree.RemoveAlias(c.Context(), ref.Which(), alias); err != nil {
 					return err
 				}
-				return a.said(map[string]any{"name": ref.Name, "removed": alias}, "%s:%s is gone\n", ref.Name, alias)
+				return a.said(map[string]any{"name": ref.Name, "removed": alias}, "%s:%s is gone\n", ref.Which(), alias)
 			}
 			v, err := k.tree.Resolve(c.Context(), ref)
 			if err != nil {
 				return err
 			}
-			if err := k.tree.Alias(c.Context(), manifest.Ref{Name: v.Name, Version: vN(v.N)}, alias); err != nil {
+			if err := k.tree.Alias(c.Context(), v.Ref(), alias); err != nil {
 				return err
 			}
-			return a.said(map[string]any{"name": v.Name, "alias": alias, "version": v.N}, "%s:%s is %s\n", v.Name, alias, vN(v.N))
+			return a.said(map[string]any{"name": v.Name, "alias": alias, "version": v.N}, "%s:%s is %s\n", v.Ref().Which(), alias, vN(v.N))
 		},
 	}
 	c.Flags().BoolVar(&remove, "delete", false, "take the alias away")

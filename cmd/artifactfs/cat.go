@@ -33,7 +33,7 @@ and text, or base64 where it is no text; a file may then have at most 16 MiB.`,
 				if a.json {
 					w = text
 				}
-				path, err := treePath(arg)
+				path, err := k.pathOf(c.Context(), arg)
 				if err == nil {
 					err = cat(c.Context(), k, path, w)
 				}

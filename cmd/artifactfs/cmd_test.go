@@ -65,7 +65,7 @@ func exitOf(err error) int {
 func TestTreePath(t *testing.T) {
 	for in, want := range map[string]string{
 		"n": "n", "n:v3": "n/v3", "n:3": "n/v3", "n:v05/a/b": "n/v5/a/b", "embed/data:prod": "embed/data/prod", "art://n:v1/f": "n/v1/f",
-		"n/v3/a": "n/v3/a", "": "",
+		"n/v3/a": "n/v3/a", "": "", ".manifest/n:3/a": ".manifest/n/v3/data/a",
 	} {
 		got, err := treePath(in)
 		if err != nil || got != want {

@@ -251,7 +251,7 @@ func (d *door) log(name string, request []byte, o resolver.LogOptions) (*resolve
 
 // version returns what an alias names in the mount, as vN.
 func (d *door) version(ref manifest.Ref) (string, error) {
-	v, err := os.Readlink(filepath.Join(d.dir, ref.Name, ref.Version))
+	v, err := os.Readlink(filepath.Join(d.dir, ref.Which(), ref.Version))
 	if _, ok := manifest.ParseVersion(v); err == nil && !ok {
 		err = fmt.Errorf("it is %s, which is no version", v)
 	}

@@ -91,7 +91,7 @@ func (k *core) numbered(ctx context.Context, refs []string, d *door) ([]string, 
 			} else {
 				var v *resolver.Version
 				if v, err = k.tree.Resolve(ctx, ref); err == nil {
-					ref.Name, ref.Version = v.Name, vN(v.N)
+					ref = v.Ref()
 				}
 			}
 			if err != nil {

@@ -26,7 +26,7 @@ func (a *app) lsCmd() *cobra.Command {
 			}
 			path := ""
 			if len(plain) == 1 {
-				if path, err = treePath(plain[0]); err != nil {
+				if path, err = k.pathOf(c.Context(), plain[0]); err != nil {
 					return err
 				}
 			}
@@ -35,6 +35,22 @@ func (a *app) lsCmd() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&long, "long", "l", false, "with types, times and paths")
 	return c
+}
+
+// pathOf is where an argument of ls or cat lies in the tree. The view of a manifest store
+// has aliases as files, as upstream's store itself, so that one is looked up.
+func (k *core) pathOf(ctx context.Context, arg string) (string, error) {
+	if r, err := manifest.ParseRef(arg); err == nil && r.In != "" && strings.Contains(arg, ":") {
+		v, err := k.tree.Resolve(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		sub := r.Sub
+		r = v.Ref()
+		r.Sub = sub
+		arg = r.String()
+	}
+	return treePath(arg)
 }
 
 // treePath is where an argument of ls or cat lies in the tree: a path in a mount,
@@ -50,7 +66,10 @@ func treePath(arg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return strings.TrimSuffix(r.Name+"/"+r.Version+"/"+r.Sub, "/"), nil
+	if r.In != "" { // a view has the data beside the record
+		r.Version += "/data"
+	}
+	return strings.TrimSuffix(r.Which()+"/"+r.Version+"/"+r.Sub, "/"), nil
 }
 
 // ls finds out what path is: the root, an artifact or a prefix of some, or data.

@@ -115,6 +115,9 @@ func (k *core) pushByHand(ctx context.Context, arg string) (*manifest.Push, erro
 	if err != nil {
 		return nil, err
 	}
+	if ref.In == manifest.ByWandB {
+		return nil, usagef("push %s: that is a version of W&B's own", ref)
+	}
 	n, ok := ref.Number()
 	if !ok || ref.Sub != "" {
 		return nil, usagef("push expects versions by number, as NAME:v3: %s may be another one by the time it is carried out", ref)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -68,18 +69,22 @@ func checkInside(ctx context.Context, k *core, v *resolver.Version, path string)
 
 // parseRefArg also takes a path inside a mount.
 func parseRefArg(arg string) (manifest.Ref, error) {
-	path, ok := inMount(arg)
+	below, ok := inMount(arg)
 	if !ok {
 		return manifest.ParseRef(arg)
 	}
-	parts := strings.Split(path, "/")
+	parts := strings.Split(below, "/")
 	for i := 1; i < len(parts); i++ {
 		// The name ends before the first component that reads as a version.
 		if _, ok := manifest.ParseVersion(parts[i]); ok || parts[i] == manifest.Latest {
-			return manifest.ParseRef(strings.Join(parts[:i], "/") + ":" + strings.Join(parts[i:], "/"))
+			name, version := strings.Join(parts[:i], "/"), parts[i]
+			if in, _ := manifest.CutView(name); in != "" && i+1 < len(parts) && parts[i+1] == "data" {
+				i++ // where a view has the data
+			}
+			return manifest.ParseRef(name + ":" + path.Join(append([]string{version}, parts[i+1:]...)...))
 		}
 	}
-	return manifest.ParseRef(path)
+	return manifest.ParseRef(below)
 }
 
 func (a *app) printField(v *resolver.Version, name string) error {
@@ -118,6 +123,9 @@ func (a *app) printVersion(ctx context.Context, k *core, v *resolver.Version, re
 		{Key: "created_at", Value: m.CreatedAt},
 		{Key: "producer", Value: m.Producer},
 		{Key: "manifest", Value: recordOf(v.Record)},
+	}
+	if in := v.Ref().In; in != "" {
+		out = append(out, manifest.Member{Key: "numbering", Value: string(in)})
 	}
 	if job := k.tree.LoggedIn(ctx, v); job != "" {
 		out = append(out, manifest.Member{Key: "job", Value: job})

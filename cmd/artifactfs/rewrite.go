@@ -222,7 +222,7 @@ func (m *meanings) path(r *meaning) (string, error) {
 	if _, number := r.ref.Number(); !number && !m.pinned {
 		alias = r.ref.Version
 	}
-	path, err := m.k.tree.Shown(m.ctx, r.v, alias)
+	path, err := m.k.tree.Shown(m.ctx, r.v, r.ref.In, alias)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
@@ -223,21 +224,29 @@ func (k *core) versionsOf(ctx context.Context, refs []string) ([]oneVersion, err
 		}
 		if strings.HasPrefix(arg, "/") || strings.Contains(strings.TrimPrefix(arg, "art://"), ":") {
 			if n, ok := ref.Number(); ok { // its record may be broken
-				l, err := k.src.Versions(ctx, ref.Name)
+				l, err := k.tree.Listing(ctx, ref)
 				if errors.Is(err, fs.ErrNotExist) {
 					return nil, err
 				}
 				if err == nil && !slices.Contains(slices.Concat(l.Versions, l.Retired, l.Claimed), int(n)) {
-					return nil, fmt.Errorf("%s has no v%d, and that number has not been taken: %w", ref.Name, n, fs.ErrNotExist)
+					return nil, fmt.Errorf("%s has no v%d, and that number has not been taken: %w", ref.Which(), n, fs.ErrNotExist)
 				}
-				out = append(out, oneVersion{ref.Name, int(n)})
+				out = append(out, oneVersion{ref.Which(), int(n)})
 				continue
 			}
 			v, err := k.tree.Resolve(ctx, ref)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, oneVersion{v.Name, v.N})
+			out = append(out, oneVersion{v.Ref().Which(), v.N})
+			continue
+		}
+		if ref.In != "" {
+			l, err := k.tree.Listing(ctx, ref)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, allOf(ref.Which(), l)...)
 			continue
 		}
 		below, err := k.versionsBelow(ctx, ref.Name)
@@ -263,12 +272,19 @@ func (k *core) versionsBelow(ctx context.Context, name string) ([]oneVersion, er
 		if err != nil {
 			return nil, err
 		}
-		all := slices.Concat(l.Versions, l.Retired, l.Claimed)
-		slices.Sort(all)
-		for _, n := range slices.Compact(all) {
-			out = append(out, oneVersion{art.Name, n})
-		}
+		out = append(out, allOf(art.Name, l)...)
 	}
 	slices.SortStableFunc(out, func(x, y oneVersion) int { return cmp.Compare(x.name, y.name) })
 	return out, nil
+}
+
+// allOf are all numbers that an artifact has given.
+func allOf(name string, l *manifest.Listing) []oneVersion {
+	all := slices.Concat(l.Versions, l.Retired, l.Claimed)
+	slices.Sort(all)
+	var out []oneVersion
+	for _, n := range slices.Compact(all) {
+		out = append(out, oneVersion{name, n})
+	}
+	return out
 }

@@ -17,8 +17,15 @@ func wandbRef(ctx context.Context, records recordStore, by manifest.Numbering, t
 	if err != nil {
 		return "", err
 	}
+	switch ref.In {
+	case manifest.ByWandB: // as W&B calls it
+		ref.In = ""
+		return ref.String(), nil
+	case manifest.ByManifest:
+		by = manifest.ByManifest
+	}
 	n, ok := ref.Number()
-	if !ok || strings.Count(ref.Name, "/") == 2 { // an alias, or ENTITY/PROJECT/NAME
+	if !ok || ref.In == "" && strings.Count(ref.Name, "/") == 2 { // an alias, or ENTITY/PROJECT/NAME
 		return text, nil
 	}
 	if by == "" {

@@ -30,11 +30,15 @@ func TestWandBRef(t *testing.T) {
 		}
 	}
 	check("data:v2", "data:v2") // W&B numbers
+	check(".manifest/data:v2", "team/p/data:v7")
+	check(".manifest/data:v1", "")
+	check(".wandb/data:v2", "data:v2")
 	if _, err := dir.SetNumbering(ctx, manifest.ByManifest, true); err != nil {
 		t.Fatal(err)
 	}
 	check("data:v2", "team/p/data:v7")
 	check("data:v1", "")
+	check(".wandb/data:v2", "data:v2")
 	check("data:prod", "data:prod")
 	check("e/p/data:v2", "e/p/data:v2")
 }

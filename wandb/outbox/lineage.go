@@ -57,6 +57,9 @@ func (l *logging) use(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
+	if ref.In == manifest.ByManifest {
+		return fmt.Errorf("W&B has no %s: %w", ref, fs.ErrNotExist)
+	}
 	entity, project, name := l.entity, l.project, ref.Name
 	if part := strings.Split(name, "/"); len(part) == 3 {
 		entity, project, name = part[0], part[1], part[2]
