@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -56,7 +58,7 @@ func TestUIBrowser(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		test func(*uiSite, *tab)
-	}{{"list", testUIList}, {"version", testUIVersion}, {"keys", testUIKeys}, {"hostile", testUIHostile}, {"thousand", testUIThousand}, {"ring", testUIRing}, {"broken", testUIBroken}} {
+	}{{"list", testUIList}, {"version", testUIVersion}, {"keys", testUIKeys}, {"hostile", testUIHostile}, {"thousand", testUIThousand}, {"ring", testUIRing}, {"ports", testUIPorts}, {"broken", testUIBroken}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.test(newUISite(t), newTab(t, browser))
 		})
@@ -158,7 +160,7 @@ func (b *tab) text(js string) string {
 // goTo shows another page of the same document, as a link in it does.
 func (b *tab) goTo(key, value string) {
 	b.Helper()
-	b.text(`history.pushState(null, "", ` + quoteJS("/?"+url.Values{key: {value}}.Encode()) + `) + dispatchEvent(new PopStateEvent("popstate"))`)
+	b.text(`history.pushState(null, "", ` + quoteJS("?"+url.Values{key: {value}}.Encode()) + `) + dispatchEvent(new PopStateEvent("popstate"))`)
 }
 
 // keys presses keys, one after the other. As on a keyboard, a key whose keydown is
@@ -233,8 +235,13 @@ func testUIList(s *uiSite, b *tab) {
 	}
 	s.record("team-3/new", 1, nil)
 	b.until(`document.getElementById("reload").click(), document.getElementById("count").textContent === "2,001 artifacts"`)
+	s.record("team-3/newer", 1, nil)
+	b.until(`document.dispatchEvent(new Event("visibilitychange")), document.getElementById("count").textContent === "2,002 artifacts"`)
+	s.record("team-3/newest", 1, nil)
+	b.text(`(() => { const now = performance.now.bind(performance); performance.now = () => now() + 1e7 })()`)
+	b.until(`document.getElementById("count").textContent === "2,003 artifacts"`)
 	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "SET-01 team-2"))
-	b.until(`document.getElementById("count").textContent === "33 of 2,001 artifacts"`)
+	b.until(`document.getElementById("count").textContent === "33 of 2,003 artifacts"`)
 	b.until(`document.querySelector("#list [role=option] bdi").textContent === "team-2/set-0101"`)
 	b.do(chromedp.Click(chromedp.CSS("#list [role=option]")))
 	b.until(`document.title === "team-2/set-0101 · artifactfs" && location.search === "?artifact=team-2%2Fset-0101"`)
@@ -248,6 +255,7 @@ func testUIVersion(s *uiSite, b *tab) {
 		s.record("nano3-sft-data", i+1, map[string]any{"pack_size": 8192, "big": json.Number("12345678901234567890"), "ratio": 0.1, "source": "hf://datasets/nvidia/a", "blend": map[string]any{"a": []int{1, 2}, "b": "x"}}, "raw:v1", "gone:v7")
 	}
 	s.record("raw", 1, nil)
+	s.unreadable("raw", 2)
 	s.serve()
 	b.open(s, "artifact=nano3-sft-data")
 	b.until(`document.querySelectorAll("main tbody tr").length === 100`)
@@ -263,6 +271,9 @@ func testUIVersion(s *uiSite, b *tab) {
 		}
 	}
 	b.shot("version")
+	b.goTo("artifact", "raw")
+	b.until(`[...document.querySelectorAll("main tbody tr")].map(r => r.cells[0].innerText + ": " + r.cells[2].innerText).join("|").match(/^v2: .*the text ends inside an object.*\|v1: Artifact$/)`)
+	b.until(`document.querySelector("main tbody tr .bad")`)
 	b.open(s, "show=status")
 	b.until(`document.querySelector("main .card")`)
 	b.shot("status")
@@ -438,4 +449,41 @@ func testUIBroken(s *uiSite, b *tab) {
 	b.open(s, "show=status")
 	b.until(`document.getElementById("health").className === "bad" && document.getElementById("health").textContent === "manifest store: degraded"`)
 	b.until(`document.querySelector("main .chip.alarm").textContent === "degraded"`)
+}
+
+// testUIPorts: a page of another port of this host, such as another user's, gets no cookie of
+// ours, and reads nothing with it.
+func testUIPorts(s *uiSite, b *tab) {
+	s.record("model", 1, nil)
+	s.serve()
+	var mu sync.Mutex
+	seen := map[string]string{}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen[r.URL.Path] = r.Header.Get("Cookie")
+		mu.Unlock()
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<title>other</title><h1>other</h1>")
+	}))
+	defer other.Close()
+	b.open(s, "artifact=model")
+	b.until(`document.querySelectorAll("main tbody tr").length === 1`)
+	if at := b.text("location.pathname"); len(at) < 20 || strings.Contains(at, s.token) {
+		b.Errorf("the page is at %s", at)
+	}
+	for _, path := range []string{"/", "/api/status", "/x/y/"} {
+		b.do(chromedp.Navigate(other.URL + path))
+		b.until(`document.title === "other"`)
+		mu.Lock()
+		cookie, asked := seen[path]
+		mu.Unlock()
+		if cookie != "" || !asked {
+			b.Errorf("%s of another port is asked: %v, with the cookie %q", path, asked, cookie)
+		}
+	}
+	for _, path := range []string{"/", "/api/status", "/?artifact=model"} {
+		b.do(chromedp.Navigate(s.url + path))
+		b.until(`document.body.innerText.startsWith("open the address that artifactfs ui printed")`)
+	}
+	b.forgive("403 (Forbidden)", "404")
 }

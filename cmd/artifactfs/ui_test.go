@@ -16,6 +16,7 @@ import (
 
 	"artifactfs.dev/artifactfs/cmd/artifactfs/config"
 	"artifactfs.dev/artifactfs/cmd/artifactfs/ui"
+	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/wandb/wandbtest"
 )
 
@@ -25,6 +26,7 @@ type uiSite struct {
 	root, data string
 	url        string // without the token
 	token      string
+	path       string // below which the page is, as /SECRET; known to who has entered
 }
 
 func newUISite(t *testing.T) *uiSite {
@@ -54,6 +56,22 @@ func (s *uiSite) record(name string, n int, metadata map[string]any, from ...str
 	}
 	if b, e := json.Marshal(metadata); err == nil && metadata != nil {
 		err = errors.Join(e, os.WriteFile(filepath.Join(dir, "metadata.json"), b, 0o644))
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// unreadable logs a version, retires it and spoils its record: it stays in the list.
+func (s *uiSite) unreadable(name string, n int) {
+	s.Helper()
+	s.record(name, n, nil)
+	dir, err := manifest.OpenDir(s.root, nil)
+	if err == nil {
+		err = dir.Retire(context.Background(), name, n, "a mistake", false)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.root, name, vN(n), "manifest.json"), []byte("{"), 0o644)
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -103,6 +121,22 @@ func (s *uiSite) serve(environ ...string) {
 	s.url, s.token, _ = strings.Cut(strings.TrimSpace(line), "/?token=")
 }
 
+// enter trades the token for the cookie, and learns the path.
+func (s *uiSite) enter(c *http.Client) {
+	s.Helper()
+	r, err := c.Get(s.url + "/?token=" + s.token)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Body.Close()
+	for _, cookie := range r.Cookies() {
+		s.path = strings.TrimSuffix(cookie.Path, "/")
+	}
+	if len(s.path) < 20 {
+		s.Fatalf("the path %q is no secret", s.path)
+	}
+}
+
 // TestUIGuard: only who has the token reads, by this machine's own names, and nobody writes.
 func TestUIGuard(t *testing.T) {
 	s := newUISite(t)
@@ -130,7 +164,9 @@ func TestUIGuard(t *testing.T) {
 		}
 		return resp.StatusCode, string(b), resp.Header
 	}
+	s.enter(&http.Client{})
 	port := s.url[strings.LastIndexByte(s.url, ':'):]
+	p := s.path
 	enter := "/?version=model%3Av1&token=" + s.token
 	for _, c := range []struct {
 		who                *http.Client
@@ -144,37 +180,42 @@ func TestUIGuard(t *testing.T) {
 		{without, "GET", "/?token=" + s.token[1:], "", 403},
 		{without, "GET", enter, "evil.example" + port, 403},
 		{with, "GET", enter, "", 200}, // and has the cookie from here on
-		{with, "GET", "/", "", 200},
-		{with, "HEAD", "/", "", 200},
+		{with, "GET", p + "/", "", 200},
+		{with, "HEAD", p + "/", "", 200},
 		{without, "GET", enter, "localhost" + port, 200},
 		{without, "GET", enter, "[::1]" + port, 200},
-		{with, "GET", "/", "evil.example" + port, 403},
-		{with, "GET", "/", "127.0.0.1.evil.example", 403},
-		{with, "GET", "/", "10.0.0.1" + port, 403},
-		{with, "GET", "/", "", 200},
-		{with, "POST", "/", "", 405},
-		{with, "PUT", "/api/version?ref=model", "", 405},
-		{with, "DELETE", "/api/version?ref=model", "", 405},
-		{with, "OPTIONS", "/", "", 405},
-		{with, "GET", "/etc/passwd", "", 404},
-		{with, "GET", "/dist/..%2fui.go", "", 404},
-		{with, "GET", "/api/version?ref=model", "", 200},
-		{with, "GET", "/api/version?ref=nothing", "", 404},
-		{with, "GET", "/api/version?ref=..%2Fx", "", 400},
-		{with, "GET", "/api/versions?name=..%2F..", "", 400},
-		{with, "GET", "/api/versions?name=" + strings.Repeat("x", 300), "", 400},
-		{with, "GET", "/api/versions?name=model&count=-1", "", 400},
-		{with, "GET", "/api/lineage?ref=model&depth=x", "", 400},
-		{with, "GET", "/api/lineage?ref=model", "", 200},
-		{with, "GET", "/api/status", "", 200},
+		{with, "GET", p + "/", "evil.example" + port, 403},
+		{with, "GET", p + "/", "127.0.0.1.evil.example", 403},
+		{with, "GET", p + "/", "10.0.0.1" + port, 403},
+		{with, "GET", p + "/", "", 200},
+		{with, "POST", p + "/", "", 405},
+		{with, "PUT", p + "/api/version?ref=model", "", 405},
+		{with, "DELETE", p + "/api/version?ref=model", "", 405},
+		{with, "OPTIONS", p + "/", "", 405},
+		{with, "GET", p + "/etc/passwd", "", 404},
+		{with, "GET", p + "/dist/..%2fui.go", "", 404},
+		{with, "GET", p + "/api/version?ref=model", "", 200},
+		{with, "GET", p + "/api/version?ref=nothing", "", 404},
+		{with, "GET", p + "/api/version?ref=..%2Fx", "", 400},
+		{with, "GET", p + "/api/versions?name=..%2F..", "", 400},
+		{with, "GET", p + "/api/versions?name=" + strings.Repeat("x", 300), "", 400},
+		{with, "GET", p + "/api/versions?name=model&count=-1", "", 400},
+		{with, "GET", p + "/api/lineage?ref=model&depth=x", "", 400},
+		{with, "GET", p + "/api/lineage?ref=model", "", 200},
+		{with, "GET", p + "/api/status", "", 200},
 		{without, "GET", "/api/status", "", 403},
+		{without, "GET", p + "/api/status", "", 403},
+		{without, "GET", p + "/", "", 403},
+		{with, "GET", "/", "", 403}, // the cookie is for the path alone
+		{with, "GET", "/api/status", "", 403},
+		{with, "GET", "/dist/app.js", "", 403},
 	} {
 		got, body, h := do(c.who, c.method, c.path, c.host)
 		if got != c.want {
 			t.Errorf("%s %s (Host %s): %d, want %d: %s", c.method, c.path, c.host, got, c.want, body)
 		}
-		if p := h.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
-			t.Errorf("%s %s: policy %q", c.method, c.path, p)
+		if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s %s: policy %q", c.method, c.path, policy)
 		}
 		if strings.Contains(body, s.token) {
 			t.Errorf("%s %s: the token is in the answer", c.method, c.path)
@@ -196,16 +237,16 @@ func TestUILists(t *testing.T) {
 	s.serve()
 	jar, _ := cookiejar.New(nil)
 	c := &http.Client{Jar: jar}
+	s.enter(c)
 	get := func(path string) *http.Response {
 		t.Helper()
-		r, err := c.Get(s.url + path)
+		r, err := c.Get(s.url + s.path + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { r.Body.Close() })
 		return r
 	}
-	get("/?token=" + s.token)
 	names, end := "", ""
 	for lines := bufio.NewScanner(get("/api/artifacts").Body); lines.Scan(); end = lines.Text() {
 		var a ui.Artifact
@@ -254,8 +295,9 @@ func TestUIBroken(t *testing.T) {
 	}
 	jar, _ := cookiejar.New(nil)
 	c := &http.Client{Jar: jar}
-	for _, path := range []string{"/?token=" + s.token, "/api/artifacts"} {
-		r, err := c.Get(s.url + path)
+	s.enter(c)
+	for _, path := range []string{"/", "/api/artifacts"} {
+		r, err := c.Get(s.url + s.path + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,18 +329,17 @@ func TestUITwoStores(t *testing.T) {
 	s.serve(append(srv.Environ(), "WANDB_ENTITY=team")...)
 	jar, _ := cookiejar.New(nil)
 	c := &http.Client{Jar: jar}
+	s.enter(c)
 	for path, want := range map[string]string{
-		"/api/artifacts":                `{"name":"model","latest":"manifest:v1","versions":0}`,
-		"/api/versions?name=model":      `"foreign":[{"version":"v1","in":"manifest","aliases":["latest"]`,
-		"/api/version?ref=model:latest": `"name":"model","version":"v1","in":"manifest"`,
-		"/api/lineage?ref=model:latest": `"of":".manifest/model:v1"`,
-		"/api/version?ref=only:latest":  `"name":"only","version":"v0","aliases":["latest"]`,
-		"/api/status":                   `"store":"wandb"`,
+		"/api/version?ref=.manifest/model:v1": `"name":"model","version":"v1","in":"manifest"`,
+		"/api/artifacts":                      `{"name":"model","latest":"manifest:v1","versions":0}`,
+		"/api/versions?name=model":            `"foreign":[{"version":"v1","in":"manifest","aliases":["latest"]`,
+		"/api/version?ref=model:latest":       `"name":"model","version":"v1","in":"manifest"`,
+		"/api/lineage?ref=model:latest":       `"of":".manifest/model:v1"`,
+		"/api/version?ref=only:latest":        `"name":"only","version":"v0","aliases":["latest"]`,
+		"/api/status":                         `"store":"wandb"`,
 	} {
-		if _, err := c.Get(s.url + "/?token=" + s.token); err != nil {
-			t.Fatal(err)
-		}
-		r, err := c.Get(s.url + path)
+		r, err := c.Get(s.url + s.path + path)
 		if err != nil {
 			t.Fatal(err)
 		}

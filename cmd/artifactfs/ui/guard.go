@@ -54,7 +54,9 @@ func (s *Server) ours(host string) bool {
 	return host == "localhost" || slices.Contains(s.opt.Hosts, host)
 }
 
-// cookie is the name of this server's. Browsers keep one jar for all ports of a host.
+// cookie is the name of this server's. Browsers keep one jar for all ports of a host, and
+// send what is in it to each of them, another user's server too: what keeps this one from
+// them is its path, which nobody else knows to ask for.
 func (s *Server) cookie() string {
 	sum := sha256.Sum256([]byte(s.token))
 	return "artifactfs-" + hex.EncodeToString(sum[:4])
@@ -78,11 +80,11 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "that is not the token which artifactfs ui printed last", http.StatusForbidden)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookie(), Value: s.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: s.cookie(), Value: s.token, Path: s.path, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	q.Del("token")
-	to := "/"
+	to := s.path
 	if len(q) > 0 {
 		to += "?" + q.Encode()
 	}
-	render(w, "enter", to)
+	render(w, "enter", struct{ Path, To string }{s.path, to})
 }

@@ -23,26 +23,27 @@ type Server struct {
 	store  Store
 	opt    Options
 	token  string
+	path   string // all but the entrance is below it, and no other server knows it
 	mux    *http.ServeMux
 	status singleflight.Group // pages that ask at the same time get one answer
 }
 
 // New returns the server of one store, with a token of its own.
 func New(s Store, o *Options) *Server {
-	srv := &Server{store: s, token: rand.Text(), mux: http.NewServeMux()}
+	srv := &Server{store: s, token: rand.Text(), path: "/" + rand.Text() + "/", mux: http.NewServeMux()}
 	if o != nil {
 		srv.opt = *o
 	}
 	if srv.opt.Log == nil {
 		srv.opt.Log = slog.Default()
 	}
-	srv.mux.HandleFunc("/{$}", srv.page)
-	srv.mux.HandleFunc("/dist/{file}", srv.dist)
-	srv.mux.HandleFunc("/api/artifacts", srv.artifacts)
-	srv.mux.HandleFunc("/api/versions", srv.versions)
-	srv.mux.HandleFunc("/api/version", srv.version)
-	srv.mux.HandleFunc("/api/lineage", srv.lineage)
-	srv.mux.HandleFunc("/api/status", srv.state)
+	srv.mux.HandleFunc(srv.path+"{$}", srv.page)
+	srv.mux.HandleFunc(srv.path+"dist/{file}", srv.dist)
+	srv.mux.HandleFunc(srv.path+"api/artifacts", srv.artifacts)
+	srv.mux.HandleFunc(srv.path+"api/versions", srv.versions)
+	srv.mux.HandleFunc(srv.path+"api/version", srv.version)
+	srv.mux.HandleFunc(srv.path+"api/lineage", srv.lineage)
+	srv.mux.HandleFunc(srv.path+"api/status", srv.state)
 	return srv
 }
 

@@ -2,7 +2,7 @@
 export async function ask(what, query, signal) {
   let r;
   try {
-    r = await fetch(`/api/${what}?` + new URLSearchParams(query ?? {}), { signal });
+    r = await fetch(`api/${what}?` + new URLSearchParams(query ?? {}), { signal });
   } catch (e) {
     if (e.name === "AbortError") throw e;
     throw new Error("artifactfs ui does not answer: it may have ended");
@@ -21,7 +21,7 @@ export async function ask(what, query, signal) {
 // stream calls got with the artifacts of each piece that arrives. A stream without its last
 // line broke off.
 export async function stream(got) {
-  const r = await fetch("/api/artifacts");
+  const r = await fetch("api/artifacts");
   if (!r.ok) throw new Error(await r.text());
   const reader = r.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

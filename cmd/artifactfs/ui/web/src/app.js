@@ -23,7 +23,7 @@ async function show(focus) {
   const q = new URLSearchParams(location.search);
   shown = ["lineage", "version", "artifact", "show"].find((k) => q.has(k)) ?? "";
   const of = q.get(shown) ?? "";
-  artifacts.mark(shown === "artifact" ? of : shown === "show" ? "" : of.replace(/:[^:/]*$/, ""));
+  artifacts.mark(shown === "artifact" ? of : shown === "show" ? "" : of.replace(/:[^:/]*$/, "").replace(/^\.(manifest|wandb)\//, ""));
   document.title = plain(of ? `${of}${shown === "lineage" ? " · lineage" : ""} · artifactfs` : "artifactfs");
   main.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => replace(h("p", { class: "quiet" }, "…")), 300);
@@ -61,7 +61,7 @@ const welcome = () => [
     h("li", {}, h("kbd", {}, "/"), " searches"),
     h("li", {}, h("kbd", {}, "↑"), " ", h("kbd", {}, "↓"), " choose, ", h("kbd", {}, "Enter"), " opens"),
     h("li", {}, h("kbd", {}, "g"), " from a version to its lineage, ", h("kbd", {}, "s"), " to the status")),
-  h("p", { class: "quiet" }, h("a", { href: "/dist/LICENSES.txt" }, "Licences of what this page is made with")),
+  h("p", { class: "quiet" }, h("a", { href: "dist/LICENSES.txt" }, "Licences of what this page is made with")),
 ];
 
 const artifacts = list((name, focus) => go(address({ artifact: name }), focus));
@@ -69,7 +69,7 @@ const artifacts = list((name, focus) => go(address({ artifact: name }), focus));
 addEventListener("popstate", () => show(true));
 document.addEventListener("click", (ev) => {
   const a = ev.target.closest?.("a[href]");
-  if (!a || ev.button || ev.ctrlKey || ev.metaKey || ev.shiftKey || a.pathname !== "/" || a.origin !== location.origin || a.hash) return;
+  if (!a || ev.button || ev.ctrlKey || ev.metaKey || ev.shiftKey || a.pathname !== location.pathname || a.origin !== location.origin || a.hash) return;
   ev.preventDefault();
   go(a.href);
 });

@@ -2,12 +2,15 @@ import { ask } from "./api.js";
 import { arrows, chip, facts, h, link, name, table } from "./dom.js";
 import { count, lines, when } from "./text.js";
 
+// full is a version as a reference: below its view, if the number is not the tree's.
+const full = (view, of, number) => `${view ? `.${view}/` : ""}${of}:${number}`;
+
 // artifact is the page of one name: its versions, the newest first.
 export async function artifact(of, signal) {
   const first = await ask("versions", { name: of }, signal);
   const body = h("tbody");
   const line = (v) => h("tr", { class: v.retired ? "retired" : "" },
-    h("td", {}, v.in ? link({ version: `${of}:${v.aliases[0]}` }, { class: "go" }, `${v.in}:${v.version}`) : link({ version: `${of}:${v.version}` }, { class: "go" }, v.version)),
+    h("td", {}, link({ version: full(v.in, of, v.version) }, { class: "go" }, v.in ? `${v.in}:${v.version}` : v.version)),
     h("td", {}, (v.aliases ?? []).map((a) => chip(a, a === "latest" ? "strong" : "")), v.retired && chip("retired", "off")),
     h("td", {}, v.unread ? h("span", { class: "bad" }, v.unread) : v.type),
     h("td", { class: "nowrap" }, when(v.created_at)),
@@ -49,7 +52,6 @@ const used = (ref) => h("li", {}, link({ version: ref }, {}, name(ref)));
 // version is the page of one version.
 export async function version(ref, signal) {
   const v = await ask("version", { ref }, signal);
-  const full = v.in ? ref : `${v.name}:${v.version}`; // by another's number it cannot be asked for
   const shown = new Set(["name", "version", "path", "type", "created_at", "producer", "inputs", "used_artifacts"]);
   const fields = v.fields.filter((f) => !shown.has(f.key));
   return [
@@ -58,7 +60,7 @@ export async function version(ref, signal) {
       (v.aliases ?? []).map((a) => chip(a, a === "latest" ? "strong" : "")), v.retired && chip("retired", "off")),
     (v.warnings ?? []).map((w) => h("p", { class: "note" }, w)),
     v.missing && h("p", { class: "bad" }, v.missing),
-    h("p", {}, link({ lineage: full }, { class: "button", id: "lineage" }, "Lineage")),
+    h("p", {}, link({ lineage: full(v.in, v.name, v.version) }, { class: "button", id: "lineage" }, "Lineage")),
     facts([
       ["Type", v.type], ["Logged", v.created_at && when(v.created_at)], ["By", v.producer && name(v.producer)], ["Job", v.job && name(v.job)],
       ["Data", v.path && h("code", {}, v.path)], ["Read at", v.data && h("code", {}, v.data)], ["Record", h("code", {}, v.manifest)],

@@ -17,8 +17,8 @@ export function h(tag, attrs, ...children) {
   return e;
 }
 
-// address is that of a page of ours: /?version=NAME:v2
-export const address = (query) => "/?" + new URLSearchParams(query);
+// address is that of a page of ours: ?version=NAME:v2, below the path that is this server's.
+export const address = (query) => "?" + new URLSearchParams(query);
 
 // link goes to a page of ours, never elsewhere.
 export function link(query, attrs, ...children) {

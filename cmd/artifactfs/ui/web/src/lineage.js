@@ -17,7 +17,7 @@ export async function lineage(q, signal, go) {
   const drawing = draw(cut, (node) => go(address({ version: node.id })));
   const all = graph.nodes.length;
   return [
-    h("p", { class: "crumb" }, link({ version: graph.of.startsWith(".") ? ref : graph.of }, {}, name(graph.of))),
+    h("p", { class: "crumb" }, link({ version: graph.of }, {}, name(graph.of))),
     h("h1", {}, "Lineage of ", name(graph.of)),
     h("div", { class: "bar", role: "group", "aria-label": "What is drawn" },
       pick("Show", way, [["both", "both ways"], ["up", "what it was made from"], ["down", "what was made from it"]], "way"),

@@ -3,23 +3,32 @@ import { stream } from "./api.js";
 import { count, plain } from "./text.js";
 
 const row = 34; // pixels, as in app.css
+const renewed = 30000; // milliseconds until the list is read again
+
+// same reports whether two lists show the same.
+const same = (a, b) => a.size === b.size && [...b.values()].every((x) => {
+  const y = a.get(x.name);
+  return y && y.latest === x.latest && y.versions === x.versions && y.warning === x.warning && y.text === x.text;
+});
 
 // list is the searchable list of artifacts. Only the rows in sight are elements.
 export function list(open) {
   const box = document.getElementById("list"), search = document.getElementById("search"), said = document.getElementById("count");
   let byName = new Map(), all = [], shown = [], at = -1, current = "", loading = false, trouble = "";
+  let ended = -Infinity, took = 0, quiet = false; // of the last load, in milliseconds
 
   const space = h("div", { class: "space", role: "presentation" });
   box.append(space);
 
   function filter() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const asked = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const was = shown[at]?.name;
-    shown = words.length ? all.filter((a) => words.every((w) => a.text.includes(w))) : all;
+    shown = asked.length ? all.filter((a) => asked.every((w) => a.text.includes(w))) : all;
     at = shown.findIndex((a) => a.name === was);
     space.style.height = `${shown.length * row}px`;
-    const n = words.length ? `${shown.length.toLocaleString("en")} of ${count(all.length, "artifact")}` : count(all.length, "artifact");
-    said.textContent = plain(trouble ? `${n}; ${trouble}` : loading ? `${n} …` : n);
+    const n = asked.length ? `${shown.length.toLocaleString("en")} of ${count(all.length, "artifact")}` : count(all.length, "artifact");
+    const words = plain(trouble ? `${n}; ${trouble}` : loading && !quiet ? `${n} …` : n);
+    if (said.textContent !== words) said.textContent = words; // it is read aloud
     said.classList.toggle("bad", trouble !== "");
     draw();
   }
@@ -82,11 +91,14 @@ export function list(open) {
     filter();
   }
 
-  // load reads the list, again if it is there: then the old one stays until the new one is whole.
-  async function load() {
-    if (loading) return;
+  // load reads the list, again if it is there: then the old one stays until the new one is
+  // whole. Quietly, nothing is shown of it but what is new.
+  async function load(quietly) {
+    quiet = quietly && (!loading || quiet);
+    if (loading) return filter();
     loading = true;
-    trouble = "";
+    const begun = performance.now(), was = trouble, old = byName;
+    if (!quiet) trouble = "";
     const fresh = new Map();
     let sorted = 0;
     if (!byName.size) byName = fresh;
@@ -98,13 +110,28 @@ export function list(open) {
         }
         if (byName === fresh && Date.now() - sorted > 250) { sort(); sorted = Date.now(); }
       });
+      trouble = "";
+      if (quiet && was === trouble && same(old, fresh)) return;
       byName = fresh;
+      sort();
     } catch (e) {
       trouble = e.message;
+      sort();
+    } finally {
+      loading = false;
+      ended = performance.now();
+      took = ended - begun;
+      if (!quiet) filter();
     }
-    loading = false;
-    sort();
   }
+
+  // renew reads the list again if it is old: older the longer it takes, so that a page that
+  // is only open takes a fiftieth of the store's time at most. Nobody looks at a hidden one.
+  function renew(after) {
+    if (!loading && !document.hidden && performance.now() - ended >= Math.max(after, 50 * took)) load(true);
+  }
+  setInterval(() => renew(renewed), 1000);
+  document.addEventListener("visibilitychange", () => renew(0));
 
   return {
     load,

@@ -25,5 +25,5 @@ export const bytes = (n) => {
 };
 
 // opens reports whether a node of a graph is a version that can be asked for: not data,
-// not what is missing, and not by another backend's number.
-export const opens = (node) => !node.input && !node.missing && !node.id.startsWith(".");
+// and not what is missing.
+export const opens = (node) => !node.input && !node.missing;
