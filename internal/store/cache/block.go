@@ -57,6 +57,7 @@ type block struct {
 	o       *object
 	index   int64
 	have    mask // units that can be read
+	written int  // how often there were more of them
 	kept    mask // units that take room, readable or not
 	read    mask // units that somebody has read
 	charge  int64

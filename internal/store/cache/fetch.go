@@ -214,6 +214,7 @@ func (f *fetch) keep(d *disk, p []byte) error {
 		f.b.have.set(f.next)
 		f.next++
 	}
+	f.b.written++
 	close(f.moved)
 	f.moved = make(chan struct{})
 	return nil

@@ -10,6 +10,7 @@ type reading struct {
 	f *File
 	b *block
 
+	written int // the block's, when what is read from the disk was there
 	damaged int // how often what was on the disk was not what was written
 	failed  int // how often a fetch failed that another began
 }
@@ -36,7 +37,9 @@ func (r *reading) read(ctx context.Context, p []byte, off int64) (int, error) {
 		} else if k == len(part) {
 			continue
 		}
-		r.sweep(ctx, int((at+int64(k))/unit), last)
+		if !r.sweep(ctx, int((at+int64(k))/unit), last) {
+			continue // it has been written anew
+		}
 		if r.damaged++; r.damaged == tries {
 			return done, errNotKept
 		}
@@ -45,15 +48,17 @@ func (r *reading) read(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 // sweep loses unit i and those up to last that are damaged as well, so that they are
-// fetched with one request.
-func (r *reading) sweep(ctx context.Context, i, last int) {
+// fetched with one request. It reports whether there was one to lose.
+func (r *reading) sweep(ctx context.Context, i, last int) bool {
 	c := r.f.c
-	c.lose(r.b, i)
+	if !c.lose(r.b, i, r.written) {
+		return false
+	}
 	one := unitBuffers.Get().(*[]byte)
 	defer unitBuffers.Put(one)
 	for i++; i <= last; i++ {
 		c.mu.Lock()
-		there := r.b.have.has(i)
+		there, written := r.b.have.has(i), r.b.written
 		c.mu.Unlock()
 		u := r.b.first() + int64(i)
 		if !there {
@@ -61,9 +66,10 @@ func (r *reading) sweep(ctx context.Context, i, last int) {
 		}
 		n := r.f.o.length(u)
 		if k, err := r.fromDisk(ctx, (*one)[:n], u*unit); err == nil && k < n {
-			c.lose(r.b, i)
+			c.lose(r.b, i, written)
 		}
 	}
+	return true
 }
 
 // fromDisk reads units that should be there; fewer bytes if one is not what was written.
@@ -120,15 +126,20 @@ func (r *reading) wait(ctx context.Context, p []byte, off int64) (int, error) {
 	return copy(p, (*b)[:k]), nil
 }
 
-// lose notes that a unit is not what was written.
-func (c *Cache) lose(b *block, i int) {
+// lose notes that a unit is not what was written, when the block had been written so
+// often: what has come since may be the same unit, fetched for somebody who noticed before.
+func (c *Cache) lose(b *block, i, written int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if b.written != written {
+		return false
+	}
 	b.have.unset(i)
 	b.o.good = stamp{}
 	if d := b.o.disk.Load(); d != nil {
 		d.ours.Store(false)
 	}
+	return true
 }
 
 // await waits until unit i can be read, which it fetches with those up to last if
@@ -140,6 +151,7 @@ func (r *reading) await(ctx context.Context, i, last int) (int, error) {
 	if b.o.bad != nil {
 		return 0, b.o.bad
 	}
+	defer func() { r.written = b.written }()
 	if n := b.run(i, last); n > 0 {
 		return n, nil
 	}

@@ -198,6 +198,15 @@ func (c *Cache) check(ctx context.Context, o *object, src store.Object) error {
 	return nil
 }
 
+// blockAt returns the block of a byte, which is held, and how often it was written. A
+// piece lies in one.
+func (c *Cache) blockAt(o *object, off int64) (*block, int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := o.blocks[off/unit/int64(c.unitsPer)]
+	return b, b.written
+}
+
 // readAll reads and verifies all units.
 func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) error {
 	b := pieces.Get().(*[]byte)
@@ -207,15 +216,12 @@ func (c *Cache) readAll(ctx context.Context, o *object, d *disk, h hash.Hash) er
 			return err
 		}
 		p := (*b)[:min(piece, o.size-off)]
+		in, written := c.blockAt(o, off)
 		end := c.watched()
 		k := d.read(readWait, p, off)
 		if end(); k < len(p) {
 			u := (off + int64(k)) / unit
-			per := int64(c.unitsPer)
-			c.mu.Lock()
-			bad := o.blocks[u/per]
-			c.mu.Unlock()
-			c.lose(bad, int(u%per))
+			c.lose(in, int(u%int64(c.unitsPer)), written)
 			return ErrIncomplete
 		}
 		if h != nil {
