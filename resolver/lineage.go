@@ -67,8 +67,11 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 	if err != nil {
 		return nil, err
 	}
-	g := &lineage{t: t.whole(), twins: t.twins(), nodes: map[string]*LineageNode{}, edges: map[LineageEdge]bool{}}
-	start, err := g.version(ctx, v)
+	g := &lineage{t: t.whole(), twins: t.twins(), nodes: map[string]*LineageNode{}, edges: map[LineageEdge]bool{}, known: map[recordAt]*LineageNode{}}
+	reader, stop := newLineageReader(ctx)
+	defer stop()
+	g.records = reader
+	start, err := g.found(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,8 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 	if o.Down && err == nil {
 		var made map[string][]*LineageNode
 		if made, err = g.scan(ctx); err == nil {
-			err = g.walk(ctx, start, o.Depth, func(ctx context.Context, n *LineageNode) ([]*LineageNode, error) {
+			err = g.walk(ctx, start, o.Depth, func(ctx context.Context, at []*LineageNode) ([]*LineageNode, error) {
+				n := at[0]
 				own := g.children(n, made[n.ID])
 				theirs, err := g.made(ctx, n)
 				return append(own, theirs...), err
@@ -93,24 +97,27 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 
 // lineage is a graph being made.
 type lineage struct {
-	t     *Tree
-	twins *twins
-	out   Lineage
-	nodes map[string]*LineageNode
-	edges map[LineageEdge]bool
+	t       *Tree
+	twins   *twins
+	records *lineageReader
+	out     Lineage
+	nodes   map[string]*LineageNode
+	edges   map[LineageEdge]bool
+	known   map[recordAt]*LineageNode // versions whose records have been read
 }
 
-// walk goes through neighbours, the nearest first.
-func (g *lineage) walk(ctx context.Context, start *LineageNode, depth int, next func(context.Context, *LineageNode) ([]*LineageNode, error)) error {
+// walk goes through neighbours, the nearest first. next returns those of the first of some
+// nodes; it will be asked for those of the others.
+func (g *lineage) walk(ctx context.Context, start *LineageNode, depth int, next func(context.Context, []*LineageNode) ([]*LineageNode, error)) error {
 	seen := map[string]bool{start.ID: true}
 	for level, at := 1, []*LineageNode{start}; len(at) > 0; level++ {
 		var following []*LineageNode
-		for _, n := range at {
+		for i, n := range at {
 			if depth > 0 && level > depth {
 				n.More = n.More || n.side != nil
 				continue
 			}
-			list, err := next(ctx, n)
+			list, err := next(ctx, at[i:])
 			if err != nil {
 				return err
 			}
@@ -147,27 +154,34 @@ func (g *lineage) edge(from, to *LineageNode) {
 	}
 }
 
-// version is the node of a version that was found.
-func (g *lineage) version(ctx context.Context, v *Version) (n *LineageNode, err error) {
-	side := g.t.sideOf(v)
-	n = g.node(ctx, side, v.Name, v.N, v.Record.Manifest)
-	if g.nodes[n.ID] != nil {
-		return g.nodes[n.ID], nil
+// found is the node of a version that was resolved.
+func (g *lineage) found(ctx context.Context, v *Version) (*LineageNode, error) {
+	refs, err := g.t.sideOf(v).MadeFrom(ctx, v)
+	if err != nil {
+		return nil, err
 	}
-	if err = g.read(ctx, n, side, v); err == nil {
-		err = g.readTwin(ctx, n, side, v)
-	}
-	return g.add(n), err
+	return g.version(ctx, v, refs)
 }
 
-// read adds to a node what a record says that its version was made from.
-func (g *lineage) read(ctx context.Context, n *LineageNode, side *Tree, v *Version) error {
-	refs, err := side.MadeFrom(ctx, v)
+// version is the node of a version that was made from what refs say.
+func (g *lineage) version(ctx context.Context, v *Version, refs []string) (n *LineageNode, err error) {
+	side := g.t.sideOf(v)
+	n = g.node(ctx, side, v.Name, v.N, v.Record.Manifest)
+	if g.nodes[n.ID] == nil {
+		n.says(side, v, refs)
+		err = g.readTwin(ctx, n, side, v)
+	}
+	n = g.add(n)
+	g.known[recordAt{side, v.Name, v.N}] = n
+	return n, err
+}
+
+// says adds to a node what a record of a side says that its version was made from.
+func (n *LineageNode) says(side *Tree, v *Version, refs []string) {
 	for _, ref := range refs {
 		n.from = append(n.from, madeFrom{side, ref})
 	}
 	n.data = merged(n.data, v.Record.Manifest.Inputs)
-	return err
 }
 
 func (g *lineage) node(ctx context.Context, side *Tree, name string, n int, m *manifest.Manifest) *LineageNode {
@@ -175,9 +189,18 @@ func (g *lineage) node(ctx context.Context, side *Tree, name string, n int, m *m
 }
 
 // parents are the nodes of what a record says that its version was made from.
-func (g *lineage) parents(ctx context.Context, n *LineageNode) ([]*LineageNode, error) {
+func (g *lineage) parents(ctx context.Context, at []*LineageNode) ([]*LineageNode, error) {
 	var out []*LineageNode
-	for _, from := range n.from {
+	n := at[0]
+	if len(at) > 1 { // the others' are read meanwhile
+		for _, next := range at[1:min(len(at), lineageReads)] {
+			g.expect(next.from)
+		}
+	}
+	for i, from := range n.from {
+		if i%lineageReads == 0 {
+			g.expect(n.from[i:])
+		}
 		p, err := g.used(ctx, from.side, from.ref)
 		if err != nil {
 			return nil, err
@@ -189,6 +212,18 @@ func (g *lineage) parents(ctx context.Context, n *LineageNode) ([]*LineageNode, 
 		g.edge(g.add(&LineageNode{ID: uri, Input: true}), n)
 	}
 	return out, nil
+}
+
+// expect has records read that will be asked for, as many as are worth it.
+func (g *lineage) expect(refs []madeFrom) {
+	for _, from := range refs[:min(len(refs), 2*lineageReads)] {
+		side, ref, err := g.parse(from.side, from.ref)
+		if number, ok := ref.Number(); ok && err == nil {
+			if at := (recordAt{side, ref.Name, int(number)}); g.known[at] == nil {
+				g.records.expect(at)
+			}
+		}
+	}
 }
 
 // used is the node of a reference in a record. Numbers in W&B's are W&B's; the store's
@@ -204,9 +239,16 @@ func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNo
 	if !ok {
 		return g.add(&LineageNode{ID: text, Missing: "an alias does not say which version it was"}), nil
 	}
-	v, err := side.version(ctx, ref.Name, int(number))
+	at := recordAt{side, ref.Name, int(number)}
+	if n := g.known[at]; n != nil {
+		return n, nil
+	}
+	v, made, err := g.records.read(at)
 	if unknown(err) { // or it has another name, and why it is missing takes a listing
 		v, err = side.resolve(ctx, manifest.Ref{Name: ref.Name, Version: ref.Version}, false)
+		if err == nil {
+			return g.found(ctx, v)
+		}
 	}
 	if unknown(err) {
 		return g.add(&LineageNode{ID: g.twins.id(ctx, side, ref.Name, int(number)), Missing: err.Error()}), nil
@@ -216,7 +258,7 @@ func (g *lineage) used(ctx context.Context, side *Tree, text string) (*LineageNo
 	} else if err != nil {
 		return nil, err
 	}
-	return g.version(ctx, v)
+	return g.version(ctx, v, made)
 }
 
 // parse reads a reference in a record of a side. A number is the tree's there, or W&B's in

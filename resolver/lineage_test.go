@@ -1,12 +1,14 @@
 package resolver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,11 +131,94 @@ func TestLineageOfMany(t *testing.T) {
 		ok(t, err)
 		t.Cleanup(func() { b.Close() })
 		s := newSite(t, nil)
-		lineageOfMany(t, s, func() Source { return manifest.NewCatalog(b, nil) }, many(100, 2000), func(n int, text []byte) error {
+		lineageOfMany(t, s, func() Source { return manifest.NewCatalog(b, nil) }, many(100, 10_000), func(n int, text []byte) error {
 			dir := fmt.Sprintf("m/v%d/", n)
 			return errors.Join(b.Write(t.Context(), dir+"metadata.json", []byte("{}")), b.Write(t.Context(), dir+"manifest.json", text))
 		})
 	})
+}
+
+// heldReads is a Source whose records wait: a read of one that is a key goes on once the
+// read of its value has begun.
+type heldReads struct {
+	Source
+	holds map[string]string
+
+	mu    sync.Mutex // guards what follows
+	reads map[string]int
+	begun map[string]chan struct{}
+}
+
+func (h *heldReads) at(ref string) chan struct{} {
+	if h.begun[ref] == nil {
+		h.begun[ref] = make(chan struct{})
+	}
+	return h.begun[ref]
+}
+
+func (h *heldReads) Manifest(ctx context.Context, name string, n int) (*manifest.Record, error) {
+	ref := fmt.Sprintf("%s:v%d", name, n)
+	h.mu.Lock()
+	if h.reads[ref]++; h.reads[ref] == 1 {
+		close(h.at(ref))
+	}
+	other := h.at(h.holds[ref])
+	h.mu.Unlock()
+	if h.holds[ref] != "" {
+		select {
+		case <-other:
+		case <-time.After(time.Minute):
+			return nil, fmt.Errorf("%s is not read while %s is", h.holds[ref], ref)
+		}
+	}
+	return h.Source.Manifest(ctx, name, n)
+}
+
+// Records are read several at a time, along a chain too, and each of them once.
+func TestLineageAhead(t *testing.T) {
+	s := newSite(t, nil)
+	s.made("m", 1)
+	for n := 2; n <= 200; n++ {
+		s.made("m", n, fmt.Sprintf("m:v%d", n-1))
+	}
+	var wide []string
+	for i := range 200 {
+		s.made(fmt.Sprint("w", i), 3)
+		wide = append(wide, fmt.Sprintf("w%d:v3", i))
+	}
+	s.made("wide", 1, append(wide, "even:v400")...)
+	for n := 4; n <= 400; n += 2 { // every other number
+		s.made("even", n, fmt.Sprintf("even:v%d", n-2), "wide:v1", "m:v200")
+	}
+	src := s.Tree.src
+	h := &heldReads{Source: src, reads: map[string]int{}, begun: map[string]chan struct{}{}, holds: map[string]string{
+		"m:v100": "m:v80", "w0:v3": "w20:v3", "w100:v3": "w120:v3", "even:v300": "even:v280",
+	}}
+	s.Tree = New(h, nil)
+	r, err := manifest.ParseRef("wide")
+	ok(t, err)
+	l, err := s.Lineage(ctx, r, LineageOptions{Up: true})
+	ok(t, err)
+	missing := ""
+	for _, n := range l.Nodes {
+		if n.Missing != "" {
+			missing += n.ID
+		}
+	}
+	if len(l.Nodes) != 1+200+200+199+1 || missing != "even:v2" {
+		t.Errorf("%d nodes, of which %q are missing", len(l.Nodes), missing)
+	}
+	for ref, n := range h.reads {
+		if n > 1 && ref != "even:v2" && ref != "wide:v1" { // which is missing, and which is resolved first
+			t.Errorf("%s is read %d times", ref, n)
+		}
+	}
+	if all := len(h.reads); all > 1+200+200+199+lineageAhead {
+		t.Errorf("%d records are read", all)
+	}
+	if again := s.graph("m:v3", LineageOptions{Up: true}); again != "m:v3 m:v2 m:v1 m:v2>m:v3 m:v1>m:v2" {
+		t.Errorf("a short chain is %s", again)
+	}
 }
 
 // many is how much of something a test takes; with ARTIFACTFS_LARGE the whole promise.
