@@ -118,17 +118,23 @@ func (s *useScan) name(name string) error {
 	if err != nil && !unknown(err) {
 		return err
 	}
-	if err == nil {
+	if err != nil {
+		l = nil
+	} else {
 		s.mu.Lock()
 		s.names[name] = true
 		s.mu.Unlock()
-		for _, n := range slices.Concat(l.Versions, l.Retired) {
-			if err := s.do(func() error { return s.version(name, n) }); err != nil {
-				return err
-			}
+	}
+	// What is below it first: its listing may have said that, and be old once its records are read.
+	if err := s.below(name); err != nil || l == nil {
+		return err
+	}
+	for _, n := range slices.Concat(l.Versions, l.Retired) {
+		if err := s.do(func() error { return s.version(name, n) }); err != nil {
+			return err
 		}
 	}
-	return s.below(name)
+	return nil
 }
 
 func (s *useScan) version(name string, n int) error {
