@@ -68,7 +68,7 @@ lint: deps
 	@files=$$(git ls-files -- '*.go' | xargs -r gofmt -l); \
 	if [ -n "$$files" ]; then printf 'not gofmt-ed:\n%s\n' "$$files"; exit 1; fi
 	bin/staticcheck ./...
-	for f in scripts/*.sh scripts/slurm/*.sh scripts/deb/*.sh scripts/acceptance/*.sh .ci/run; do bash -n $$f || exit 1; done
+	shellcheck -x scripts/*.sh scripts/slurm/*.sh scripts/deb/*.sh scripts/acceptance/*.sh .ci/run
 
 # The packages, with their real mounts. A daemon built with -race under the acceptance tests' load takes longer than
 # what they promise in seconds: `go test -race -short ./scripts/...` is for a quiet machine and a person who reads it.

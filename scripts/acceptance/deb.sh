@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs, uses, upgrades and purges the packages in $1, in a root directory that is this
 # machine's with a layer above it. Runs in a mount namespace of its own.
 set -x
