@@ -32,7 +32,8 @@ install: man
 	bin/artifactfs completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/artifactfs
 	bin/artifactfs completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_artifactfs
 	bin/artifactfs completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/artifactfs.fish
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/*.sh
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/*log.sh
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/artifactfs/slurm scripts/slurm/common.sh
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/artifactfs/kubernetes scripts/kubernetes/*.yaml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/artifactfs/enroot scripts/enroot/*.fstab
 
@@ -40,7 +41,8 @@ install: man
 VERSION ?= 0~$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d)
 deb: deps
 	rm -rf bin/deb
-	umask 022; $(MAKE) -s install LDFLAGS='-X main.version=$(VERSION)' DESTDIR=$(CURDIR)/bin/deb/root PREFIX=/usr SBIN=/usr/sbin
+	umask 022; $(MAKE) -s install LDFLAGS='-s -w -X main.version=$(VERSION)' DESTDIR=$(CURDIR)/bin/deb/root PREFIX=/usr SBIN=/usr/sbin
+	for f in mount umount; do ln -sf ../bin/artifactfs bin/deb/root/usr/sbin/$$f.fuse.artifactfs; done
 	gzip -9n bin/deb/root/usr/share/man/man1/*.1
 	VERSION=$(VERSION) GOARCH=$$(go env GOARCH) bin/nfpm package --config scripts/nfpm.yaml --packager deb --target bin
 
