@@ -70,6 +70,7 @@ lint: deps
 	@files=$$(git ls-files -- '*.go' | xargs -r gofmt -l); \
 	if [ -n "$$files" ]; then printf 'not gofmt-ed:\n%s\n' "$$files"; exit 1; fi
 	bin/staticcheck ./...
+	cd scripts/kubernetes/schema && go vet . && go test -count=1 .
 	shellcheck -x scripts/*.sh scripts/slurm/*.sh scripts/deb/*.sh scripts/acceptance/*.sh .ci/run
 
 # The packages, with their real mounts. A daemon built with -race under the acceptance tests' load takes longer than
