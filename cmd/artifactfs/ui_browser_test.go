@@ -211,6 +211,33 @@ func (b *tab) shot(name string) {
 	}
 }
 
+// accessible has axe-core look at the page as a screen reader's user meets it: roles, names,
+// what is said of states, headings, landmarks, and contrast in both schemes.
+func (b *tab) accessible() {
+	b.Helper()
+	axe, err := os.ReadFile("../../bin/ui/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			b.Fatal("axe-core is not there; scripts/deps.sh installs it")
+		}
+		b.Skip("axe-core is not there; scripts/ui.sh --deps installs it")
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
+			b.Fatal(err)
+		}
+		b.text("window.axe ? 1 : (() => {" + string(axe) + "})()")
+		b.text(`window.found = undefined, axe.run(document, { iframes: false }).then((r) => {
+			window.found = r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + n.failureSummary).join("; ")).join("\n") || "nothing";
+		}, (e) => { window.found = String(e); })`)
+		b.until("window.found !== undefined")
+		if found := b.text("window.found"); found != "nothing" {
+			b.Errorf("%s, %s: %s", b.text("document.title"), scheme, found)
+		}
+	}
+}
+
 // forgive takes what the browser said of answers with an error for wanted.
 func (b *tab) forgive(words ...string) {
 	b.mu.Lock()
@@ -246,6 +273,7 @@ func testUIList(s *uiSite, b *tab) {
 	b.do(chromedp.Click(chromedp.CSS("#list [role=option]")))
 	b.until(`document.title === "team-2/set-0101 · artifactfs" && location.search === "?artifact=team-2%2Fset-0101"`)
 	b.shot("list")
+	b.accessible()
 	b.do(chromedp.NavigateBack())
 	b.until(`document.querySelector("h1").textContent === "Choose an artifact"`)
 }
@@ -271,11 +299,14 @@ func testUIVersion(s *uiSite, b *tab) {
 		}
 	}
 	b.shot("version")
+	b.accessible()
 	b.goTo("artifact", "raw")
 	b.until(`[...document.querySelectorAll("main tbody tr")].map(r => r.cells[0].innerText + ": " + r.cells[2].innerText).join("|").match(/^v2: .*the text ends inside an object.*\|v1: Artifact$/)`)
 	b.until(`document.querySelector("main tbody tr .bad")`)
+	b.accessible()
 	b.open(s, "show=status")
 	b.until(`document.querySelector("main .card")`)
+	b.accessible()
 	b.shot("status")
 }
 
@@ -304,6 +335,7 @@ func testUIKeys(s *uiSite, b *tab) {
 	}
 	said("model:v2 — Artifact, 2026-08-21 09:00:00 UTC, slurm-4242; made from 2, used by 1")
 	b.shot("graph")
+	b.accessible()
 	b.keys(kb.ArrowRight)
 	said("eval:v1")
 	b.keys(kb.Home, kb.ArrowLeft)

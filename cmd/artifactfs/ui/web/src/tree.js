@@ -12,7 +12,7 @@ export function tree(graph, title, next) {
   for (; stack.length && n < most; n++) {
     const [id, level] = stack.pop(), node = graph.byId.get(id), below = next.get(id) ?? [];
     const again = drawn.has(id) && below.length > 0;
-    const item = h("li", { role: "treeitem", "aria-level": level, "aria-label": `${id}${again ? ", see above" : ""}${node.missing ? ", missing: " + node.missing : ""}` });
+    const item = h("li", { role: "treeitem", "aria-level": level });
     item.style.paddingInlineStart = `${Math.min(level, 40) * 1.25}rem`;
     item.append(open(node), ...[node.missing ? h("span", { class: "bad" }, ` missing: ${node.missing}`) : h("span", { class: "quiet" }, node.input ? " data" : ` ${node.type ?? ""}`),
       again && h("span", { class: "quiet" }, " (see above)"), node.more && " …"].filter(Boolean));
