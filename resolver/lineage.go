@@ -76,7 +76,7 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 		return nil, err
 	}
 	if o.Up {
-		err = g.walk(ctx, start, o.Depth, g.parents)
+		err = g.walk(ctx, start, o.Depth, g.parents, func(n *LineageNode) bool { return len(n.from)+len(n.data) > 0 })
 	}
 	if o.Down && err == nil {
 		var made map[string][]*LineageNode
@@ -86,7 +86,7 @@ func (t *Tree) Lineage(ctx context.Context, ref manifest.Ref, o LineageOptions) 
 				own := g.children(n, made[n.ID])
 				theirs, err := g.made(ctx, n)
 				return append(own, theirs...), err
-			})
+			}, func(n *LineageNode) bool { return len(made[n.ID]) > 0 || n.side != nil && g.t.runs() != nil })
 		}
 	}
 	if err != nil {
@@ -107,14 +107,14 @@ type lineage struct {
 }
 
 // walk goes through neighbours, the nearest first. next returns those of the first of some
-// nodes; it will be asked for those of the others.
-func (g *lineage) walk(ctx context.Context, start *LineageNode, depth int, next func(context.Context, []*LineageNode) ([]*LineageNode, error)) error {
+// nodes; it will be asked for those of the others. more reports whether there may be some.
+func (g *lineage) walk(ctx context.Context, start *LineageNode, depth int, next func(context.Context, []*LineageNode) ([]*LineageNode, error), more func(*LineageNode) bool) error {
 	seen := map[string]bool{start.ID: true}
 	for level, at := 1, []*LineageNode{start}; len(at) > 0; level++ {
 		var following []*LineageNode
 		for i, n := range at {
 			if depth > 0 && level > depth {
-				n.More = n.More || n.side != nil
+				n.More = n.More || more(n)
 				continue
 			}
 			list, err := next(ctx, at[i:])

@@ -85,7 +85,7 @@ func TestLineage(t *testing.T) {
 		"raw:v1>sft:v1 raw:v1>super3-rl-data:v1 sft:v1>model:v1 sft:v1>model:v2 super3-rl-data:v1>sft:v1 model:v1>model:v2 model:v2>deep/er:v1")
 	s.want("up", s.graph("sft:v1", up), "sft:v1 super3-rl-data:v1 raw:v1 ?gone:v3 ?sft:prod ?not a ref:: =hf://datasets/a/b "+
 		"super3-rl-data:v1>sft:v1 raw:v1>sft:v1 gone:v3>sft:v1 sft:prod>sft:v1 not a ref::>sft:v1 raw:v1>super3-rl-data:v1 hf://datasets/a/b>raw:v1")
-	s.want("one step", s.graph("model:v2", LineageOptions{Up: true, Down: true, Depth: 1}), "model:v2 model:v1+ sft:v1+ deep/er:v1+ "+
+	s.want("one step", s.graph("model:v2", LineageOptions{Up: true, Down: true, Depth: 1}), "model:v2 model:v1+ sft:v1+ deep/er:v1 "+
 		"model:v1>model:v2 sft:v1>model:v2 model:v2>deep/er:v1")
 	s.want("a ring", s.graph("ring:v1", LineageOptions{Up: true, Down: true}), "ring:v1 ring:v2 ring:v2>ring:v1 ring:v1>ring:v2 ring:v2>ring:v2")
 	s.want("nothing above", s.graph("gone", up), s.graph("gone", down))

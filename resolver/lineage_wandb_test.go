@@ -92,7 +92,7 @@ func TestLineageOfBoth(t *testing.T) {
 		s := b.mount("w", "", nil)
 		s.want("down", s.sortedGraph("raw", down), ".wandb/team/other/far:v0 .wandb/team/other/far:v0>sft:v1 raw:v0 raw:v0>.wandb/team/other/far:v0 raw:v0>sft:v0 sft:v0 sft:v1")
 		s.want("up", s.sortedGraph("sft:v1", up), ".wandb/team/other/far:v0 .wandb/team/other/far:v0>sft:v1 raw:v0 raw:v0>.wandb/team/other/far:v0 sft:v1")
-		s.want("far", s.sortedGraph("team/other/far", LineageOptions{Up: true, Down: true, Depth: 1}), ".wandb/team/other/far:v0 .wandb/team/other/far:v0>sft:v1 raw:v0+ raw:v0>.wandb/team/other/far:v0 sft:v1+")
+		s.want("far", s.sortedGraph("team/other/far", LineageOptions{Up: true, Down: true, Depth: 1}), ".wandb/team/other/far:v0 .wandb/team/other/far:v0>sft:v1 raw:v0 raw:v0>.wandb/team/other/far:v0 sft:v1+")
 	})
 	t.Run("W&B is away", func(t *testing.T) {
 		b := newBoth(t)
