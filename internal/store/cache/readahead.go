@@ -28,7 +28,7 @@ const (
 const (
 	longest     = maxUnits * unit
 	longestFar  = 4 << 20
-	shortest    = 1 << 20
+	shortest    = 4 << 20
 	shortestFar = 512 << 10
 	farDemand   = 256 << 10
 )
