@@ -26,6 +26,7 @@ type Bucket struct {
 	blob *blob.Bucket
 	rule conditions
 	wait *atomic.Int64 // the deadline, a time.Duration; views share it
+	pace *store.Pace   // of listing and looking; views share it
 	then bool          // it is a view, which does not change
 	mu   sync.Mutex    // held by Replace where the store compares nothing itself
 
@@ -49,7 +50,7 @@ func Open(ctx context.Context, uri URI) (*Bucket, error) {
 	if uri.Prefix != "" {
 		b = blob.PrefixedBucket(b, uri.Prefix)
 	}
-	out := &Bucket{uri: uri, blob: b, rule: rule, wait: new(atomic.Int64)}
+	out := &Bucket{uri: uri, blob: b, rule: rule, wait: new(atomic.Int64), pace: new(store.Pace)}
 	out.SetDeadline(0)
 	return out, nil
 }
@@ -141,7 +142,9 @@ func (b *Bucket) entry(o *blob.ListObject) Entry {
 func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([]*blob.ListObject, []byte, error) {
 	for {
 		ctx, cancel := b.bounded(ctx)
+		asked := time.Now()
 		page, next, err := b.blob.ListPage(ctx, token, pageSize, o)
+		b.answered(asked, err)
 		if err != nil && !errors.Is(err, hfblob.ErrMore) {
 			err = b.failed(ctx, "list", o.Prefix, err, true)
 		}
@@ -149,6 +152,13 @@ func (b *Bucket) page(ctx context.Context, token []byte, o *blob.ListOptions) ([
 		if !errors.Is(err, hfblob.ErrMore) {
 			return page, next, err
 		}
+	}
+}
+
+// answered notes how long an answer took.
+func (b *Bucket) answered(asked time.Time, err error) {
+	if now := time.Now(); err == nil {
+		b.pace.Note(now, now.Sub(asked))
 	}
 }
 

@@ -26,14 +26,19 @@ type Object struct {
 	ModTime time.Time
 }
 
-var _ store.Object = (*Object)(nil)
+var (
+	_ store.Object = (*Object)(nil)
+	_ store.Paced  = (*Object)(nil)
+)
 
 // Stat returns the content that key has now; fs.ErrNotExist if there is none, or no
 // such bucket: only a listing tells those apart.
 func (b *Bucket) Stat(ctx context.Context, key string) (*Object, error) {
 	ctx, cancel := b.bounded(ctx)
 	defer cancel()
+	asked := time.Now()
 	a, err := b.blob.Attributes(ctx, key)
+	b.answered(asked, err)
 	if err != nil {
 		return nil, b.failed(ctx, "look at", key, err, false)
 	}
@@ -52,6 +57,9 @@ func (o *Object) Key() string {
 	}
 	return o.b.String() + "/" + o.key + "#" + o.tag
 }
+
+// Pace is how long the store takes to list, or to look at an object.
+func (o *Object) Pace() time.Duration { return o.b.pace.Least() }
 
 // Tag names the content as the store does: the ETag, or on GCS the generation; "" if it
 // gave none.

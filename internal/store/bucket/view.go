@@ -41,7 +41,7 @@ func (b *Bucket) View(ctx context.Context) (*View, error) {
 	if b.uri.Prefix != "" {
 		then = blob.PrefixedBucket(then, b.uri.Prefix)
 	}
-	v.Bucket = &Bucket{uri: b.uri, blob: then, rule: b.rule, wait: b.wait, then: true}
+	v.Bucket = &Bucket{uri: b.uri, blob: then, rule: b.rule, wait: b.wait, pace: b.pace, then: true}
 	return v, nil
 }
 

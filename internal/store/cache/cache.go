@@ -48,11 +48,11 @@ type Cache struct {
 	objects  map[string]*object // by file name
 	idle     list.List          // of *block, those that nobody uses, the longest unused first
 	limit    int64
-	used     int64           // bytes on disk, with those reserved
-	open     int             // Files
-	soon     int             // files that Soon fetches
-	answers  map[string]pace // of each store
-	rests    int             // files of which the rest is being fetched
+	used     int64                  // bytes on disk, with those reserved
+	open     int                    // Files
+	soon     int                    // files that Soon fetches
+	answers  map[string]*store.Pace // of each store
+	rests    int                    // files of which the rest is being fetched
 	closed   bool
 	broken   time.Time     // until then nothing is kept: the disk failed
 	cause    error         // with this
@@ -71,7 +71,7 @@ func open(dir string, o *Options, wait time.Duration) (*Cache, error) {
 	}
 	c := &Cache{
 		dir: dir, deadline: o.Deadline, log: o.Log, limit: o.Size,
-		objects: make(map[string]*object), answers: make(map[string]pace), gate: make(chan struct{}, gateSlots), stuck: make(chan struct{}),
+		objects: make(map[string]*object), answers: make(map[string]*store.Pace), gate: make(chan struct{}, gateSlots), stuck: make(chan struct{}),
 	}
 	if c.limit == 0 {
 		c.limit = DefaultSize

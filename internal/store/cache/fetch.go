@@ -169,7 +169,7 @@ func (f *fetch) receive(ctx context.Context, d *disk, buf []byte, came func()) e
 	if err != nil {
 		return err
 	}
-	f.b.o.c.answered(d.key, time.Since(asked))
+	f.b.o.c.answered(f.src, time.Since(asked))
 	defer body.Close()
 	in := &noticed{body, came}
 	for n := int64(unit); at < end; n = int64(len(buf)) { // the first byte's reader waits for little

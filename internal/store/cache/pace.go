@@ -3,6 +3,8 @@ package cache
 import (
 	"strings"
 	"time"
+
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // far is how long a store takes to begin an answer that is not nearby: as long as it
@@ -24,48 +26,31 @@ func placeOf(key string) string {
 // manyPlaces bounds how many stores' times are kept.
 const manyPlaces = 1024
 
-// pace is how long a store takes to begin an answer: the least in a while, for a busy
-// machine, a new connection, or many answers at once say nothing of the way. A mean would
-// take a store nearby for one far away while much is read of it, and what is read then in
-// short requests is slower still.
-type pace struct {
-	begun        time.Time // of this while
-	least, prior time.Duration
-}
-
-// paceWhile is how long the least is believed, and half of how long after a change of the
-// way a store is still taken to be near.
-const paceWhile = 10 * time.Second
-
-// note takes in one more answer.
-func (p pace) note(now time.Time, took time.Duration) pace {
-	if now.Sub(p.begun) > paceWhile {
-		return pace{begun: now, least: took, prior: p.least}
+// answered notes how long a store took to begin an answer. Where many are asked for at
+// once from the start, all of them come late: what the store took to list, or to be looked
+// at, counts too.
+func (c *Cache) answered(src store.Object, took time.Duration) {
+	if p, ok := src.(store.Paced); ok && p.Pace() > 0 {
+		took = min(took, p.Pace())
 	}
-	p.least = min(p.least, took)
-	return p
-}
-
-// isFar reports whether that is as long as of a store that is not nearby.
-func (p pace) isFar() bool {
-	return p.least > far && (p.prior == 0 || p.prior > far)
-}
-
-// answered notes how long a store took to begin an answer.
-func (c *Cache) answered(key string, took time.Duration) {
-	place := placeOf(key)
+	place := placeOf(src.Key())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before, ok := c.answers[place]
-	if !ok && len(c.answers) >= manyPlaces {
-		clear(c.answers)
+	p := c.answers[place]
+	if p == nil {
+		if len(c.answers) >= manyPlaces {
+			clear(c.answers)
+		}
+		p = &store.Pace{}
+		c.answers[place] = p
 	}
-	c.answers[place] = before.note(time.Now(), took)
+	p.Note(time.Now(), took)
 }
 
 // far reports whether an object's store is far away, as far as is known.
 func (o *object) far() bool {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
-	return o.c.answers[placeOf(o.key)].isFar()
+	p := o.c.answers[placeOf(o.key)]
+	return p != nil && p.Least() > far
 }

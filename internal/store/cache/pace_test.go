@@ -5,25 +5,31 @@ import (
 	"time"
 )
 
-// A store nearby that answers late while it is busy is not taken for one far away; one to
-// which the way has become long is, in a while.
+type paced struct {
+	*source
+	pace time.Duration
+}
+
+func (p paced) Pace() time.Duration { return p.pace }
+
+// A store of which many ranges are asked for at once answers all of them late. It is far
+// away only if it took as long to be listed.
 func TestPace(t *testing.T) {
-	const near, late = time.Millisecond, 20 * time.Millisecond
-	now := time.Now()
-	var p pace
-	say := func(after, took time.Duration, want bool) {
-		t.Helper()
-		now = now.Add(after)
-		if p = p.note(now, took); p.isFar() != want {
-			t.Errorf("after an answer in %v: far is %v, want %v", took, !want, want)
+	const late = 3 * far
+	for _, c := range []struct {
+		key  string
+		pace time.Duration // of listing; 0: it is not known
+		want bool
+	}{
+		{"s3://unknown/k#1", 0, true},
+		{"s3://far/k#1", late, true},
+		{"s3://near/k#1", far / 5, false},
+	} {
+		cache := openCache(t, t.TempDir(), 64<<20)
+		src := newSource(c.key, unit)
+		cache.answered(paced{src, c.pace}, late)
+		if o := (&object{c: cache, head: head{key: src.Key()}}); o.far() != c.want {
+			t.Errorf("%s: far is %v, want %v", c.key, o.far(), c.want)
 		}
 	}
-	say(0, late, true)
-	say(0, near, false) // it was a new connection
-	for range 100 {
-		say(10*time.Millisecond, late, false)
-	}
-	say(paceWhile, late, false)
-	say(paceWhile+1, late, true)
-	say(time.Second, near, false)
 }
