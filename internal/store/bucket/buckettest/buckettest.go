@@ -6,7 +6,11 @@ package buckettest
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"net/http"
 	"os"
@@ -60,19 +64,36 @@ func startS3(t testing.TB, options ...string) Store {
 	return Store{"s3", "s3://" + name + "?endpoint=http://" + addr, addr, root + "/" + name}
 }
 
-// GCS starts fake-gcs-server with nothing in it.
-func GCS(t testing.TB) Store { return GCSWith(t, t.TempDir()) }
+// S3Attr is what versitygw keeps of an object of this content beside it, in its
+// directory: the name and the value of an extended attribute.
+func S3Attr(content []byte) (name string, value []byte) {
+	return "user.etag", fmt.Appendf(nil, "%q", fmt.Sprintf("%x", md5.Sum(content)))
+}
 
-// GCSWith starts fake-gcs-server with what lies in a directory, which is quicker than
-// to upload it: DIR/test/KEY for each object.
-func GCSWith(t testing.TB, dir string) Store { return startGCS(t, dir, `{"name": "`+name+`"}`) }
+// GCS starts fake-gcs-server with nothing in it.
+func GCS(t testing.TB) Store { return startGCS(t, `{"name": "`+name+`"}`, "-backend", "memory") }
+
+// GCSWith starts fake-gcs-server over a directory, which is how it can have very many
+// objects: in memory each costs a look at all. DIR/test/KEY is an object, with
+// the extended attribute GCSAttr.
+func GCSWith(t testing.TB, dir string) Store {
+	return startGCS(t, `{"name": "`+name+`"}`, "-backend", "filesystem", "-filesystem-root", dir)
+}
+
+// GCSAttr is what the server then keeps of an object, as S3Attr.
+func GCSAttr(content []byte) (name string, value []byte) {
+	sum := md5.Sum(content)
+	crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli)))
+	return "user.metadata", fmt.Appendf(nil, `{"ContentType": "text/plain", "Crc32c": %q, "Md5Hash": %q, "Etag": "\"1\"", "Created": %q, "Updated": %[3]q, "Generation": 1}`,
+		base64.StdEncoding.EncodeToString(crc), base64.StdEncoding.EncodeToString(sum[:]), "2026-01-01T00:00:00.000000Z")
+}
 
 // startGCS starts fake-gcs-server, and makes the bucket.
-func startGCS(t testing.TB, dir, bucket string) Store {
+func startGCS(t testing.TB, bucket string, backend ...string) Store {
 	addr := freeAddr(t)
 	host, port, _ := net.SplitHostPort(addr)
-	start(t, addr, tool(t, "bin/fake-gcs-server"), "-backend", "memory", "-scheme", "http", "-host", host, "-port", port,
-		"-public-host", addr, "-external-url", "http://"+addr, "-log-level", "error", "-data", dir)
+	start(t, addr, tool(t, "bin/fake-gcs-server"), append(backend, "-scheme", "http", "-host", host, "-port", port,
+		"-public-host", addr, "-external-url", "http://"+addr, "-log-level", "error", "-data", t.TempDir())...)
 	res, err := http.Post("http://"+addr+"/storage/v1/b?project=test", "application/json", strings.NewReader(bucket))
 	if err != nil {
 		t.Fatal(err)

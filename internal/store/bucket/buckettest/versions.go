@@ -28,5 +28,5 @@ func S3Versions(t testing.TB) Store {
 
 // GCSVersions is GCS whose bucket does.
 func GCSVersions(t testing.TB) Store {
-	return startGCS(t, t.TempDir(), `{"name": "`+name+`", "versioning": {"enabled": true}}`)
+	return startGCS(t, `{"name": "`+name+`", "versioning": {"enabled": true}}`, "-backend", "memory")
 }
