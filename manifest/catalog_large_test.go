@@ -3,6 +3,7 @@ package manifest_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path"
 	"runtime"
@@ -249,5 +250,49 @@ func testCatalogSurvey(t *testing.T, b *bucket.Bucket) {
 		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 			t.Errorf("Survey(%q) = %v, %v; want %v", prefix, got, err, want)
 		}
+	}
+}
+
+// A listing that takes longer than a TTL is kept for as long as it took, and what it had
+// is known for a while after that.
+func TestCatalogSlowListing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server")
+	}
+	const slow, ttl = 300 * time.Millisecond, 10 * time.Millisecond
+	s, proxy := buckettest.S3(t).Through(t)
+	b := openBucket(t, s.URI)
+	c, ctx := manifest.NewCatalog(b, &manifest.CatalogOptions{TTL: ttl}), t.Context()
+	if _, err := c.Publish(ctx, "m", hubDraft("/d")); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Break(func(*http.Request) (f buckettest.Fault) {
+		time.Sleep(slow)
+		return f
+	})
+	list := func() (requests int64) {
+		t.Helper()
+		proxy.Requests.Store(0)
+		if names, err := c.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"m"}) {
+			t.Fatalf("Names = %q, %v", names, err)
+		}
+		return proxy.Requests.Load()
+	}
+	begun := time.Now()
+	if n := list(); n == 0 {
+		t.Error("the first listing asks nobody")
+	}
+	took := time.Since(begun)
+	time.Sleep(2 * ttl)
+	if n := list(); n != 0 && time.Since(begun) < took+slow {
+		t.Errorf("the listing took %v, and the next, %v later, asks again: %d requests", took, 2*ttl, n)
+	}
+	time.Sleep(time.Until(begun.Add(2*took + slow)))
+	proxy.Requests.Store(0)
+	if !c.Named("m") || c.Named("n") || proxy.Requests.Load() != 0 {
+		t.Errorf("m is named: %v, n: %v, %d requests; want yes, no, none", c.Named("m"), c.Named("n"), proxy.Requests.Load())
+	}
+	if n := list(); n == 0 {
+		t.Errorf("%v after a listing that took %v the store is not asked", time.Since(begun), took)
 	}
 }

@@ -70,7 +70,7 @@ func (c *Catalog) lastNames(prefix string) (packed, bool) {
 // youngNames returns the names below prefix that were listed at most a TTL ago, by
 // themselves or with the versions of an artifact.
 func (c *Catalog) youngNames(prefix string) (packed, bool) {
-	if l, ok := c.names.Get(prefix); ok && time.Since(l.at) < c.life() {
+	if l, ok := c.names.Get(prefix); ok && c.young(l) {
 		return l.names, true
 	}
 	a, ok := c.arts.Peek(prefix)
@@ -85,12 +85,28 @@ func (c *Catalog) youngNames(prefix string) (packed, bool) {
 	return "", false
 }
 
-// Named reports whether a listing of at most a TTL ago has name. Where it reports
-// false the store has to be asked. So it costs none of 100,000 names a request that a
-// caller looks at each of those it has just listed.
+// young reports whether a listing is good for another. One that took longer than a TTL,
+// 100,000 names at 150 ms a thousand, is kept for as long as it took: else none would
+// ever be, and the store would be listed all the time.
+func (c *Catalog) young(l *nameList) bool {
+	life := c.life()
+	return life > 0 && time.Since(l.at) < max(life, 2*l.took)
+}
+
+// namedFor is how long a name that was listed is taken to be there. What is below it is
+// asked for anew; a name itself goes only with all its versions, by hand.
+const namedFor = time.Minute
+
+// Named reports whether a listing of late has name. Where it reports false the store has
+// to be asked. So it costs none of 100,000 names a request that a caller looks at each of
+// those it has just listed, however long that takes.
 func (c *Catalog) Named(name string) bool {
 	dir, base := path.Split(name)
-	names, ok := c.youngNames(path.Clean("/" + dir)[1:])
+	prefix := path.Clean("/" + dir)[1:]
+	names, ok := c.youngNames(prefix)
+	if l, listed := c.names.Get(prefix); !ok && listed && c.life() > 0 && time.Since(l.listed) < namedFor {
+		names, ok = l.names, true
+	}
 	return ok && names.has(base)
 }
 
@@ -139,7 +155,8 @@ func (c *Catalog) listNames(ctx context.Context, prefix string) ([]string, error
 	}
 	slices.Sort(names)
 	names = slices.Clip(slices.Compact(names))
-	c.keepNames(prefix, &nameList{at: at, names: pack(names)}, begun)
+	now := time.Now()
+	c.keepNames(prefix, &nameList{at: at, took: now.Sub(at), listed: now, names: pack(names)}, begun)
 	return names, nil
 }
 
@@ -160,7 +177,7 @@ func (c *Catalog) expireNames() {
 	c.namesAt = time.Now()
 	for _, prefix := range c.names.Keys() {
 		if l, ok := c.names.Peek(prefix); ok {
-			c.names.Add(prefix, &nameList{names: l.names})
+			c.names.Add(prefix, &nameList{names: l.names, listed: l.listed})
 		}
 	}
 }

@@ -15,9 +15,13 @@ import (
 
 // nameList is what lay below a prefix at one time. Dir.mu guards seenBy.
 type nameList struct {
-	at     time.Time
+	at     time.Time // the state of the store; zero: a change of our own has come since
 	names  packed
 	seenBy audience
+
+	// Of a bucket: when the answer was whole, and how long it had taken.
+	listed time.Time
+	took   time.Duration
 }
 
 // packed is a list of names in one piece: of 100,000 names, each by itself, most of

@@ -156,7 +156,8 @@ type Trimmer interface {
 
 // Namer is a Source that knows of some names without asking anybody.
 type Namer interface {
-	// Named reports whether a listing of at most a TTL ago has name; false is no answer.
+	// Named reports whether a listing of late, a minute ago at most, has name; false is no
+	// answer.
 	Named(name string) bool
 }
 
