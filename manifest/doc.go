@@ -15,5 +15,12 @@
 //     makes of it the files of a version that has no number yet.
 //   - [Dir] is a store in a directory, [Catalog] one in a bucket.
 //
+// Both keep listings for a TTL, by themselves: a directory answers each user according
+// to his rights, says by its times whether it has changed, and costs microseconds, so that
+// Dir asks at every call as the caller, and its last answers go to who has seen them; a
+// bucket answers everybody alike and costs a request, so that Catalog asks once for all
+// who wait, and not again within the TTL. What a listing says of versions is common
+// (snapshot, and what follows from it).
+//
 // It knows neither FUSE nor configuration nor the environment.
 package manifest
