@@ -28,11 +28,12 @@ type scale struct {
 	logs      int   // by one writer
 	each      int   // by each of 64
 	seconds   int   // of random reads
+	versions  int   // of the chain whose lineage is asked for
 }
 
 var (
-	full  = scale{runs: 5, small: 20_000, medium: 4000, big: 1 << 30, artifacts: 100_000, logs: 400, each: 20, seconds: 3}
-	quick = scale{runs: 3, small: 2000, medium: 400, big: 128 << 20, artifacts: 2000, logs: 50, each: 4, seconds: 1}
+	full  = scale{runs: 5, small: 20_000, medium: 4000, big: 1 << 30, artifacts: 100_000, logs: 400, each: 20, seconds: 3, versions: 10_000}
+	quick = scale{runs: 3, small: 2000, medium: 400, big: 128 << 20, artifacts: 2000, logs: 50, each: 4, seconds: 1, versions: 1000}
 )
 
 func main() {
@@ -51,7 +52,7 @@ type part struct {
 
 var parts = []part{
 	{"reads", true, reads}, {"listings", true, listings}, {"pagecache", true, pageCache}, {"binds", true, manyBinds},
-	{"store", true, largeStore}, {"logs", true, logs}, {"remote", false, remote}, {"buckets", false, buckets}, {"wandb", false, stored},
+	{"store", true, largeStore}, {"logs", true, logs}, {"lineage", false, lineages}, {"remote", false, remote}, {"buckets", false, buckets}, {"wandb", false, stored},
 }
 
 // chosen returns the parts that -only names, or all.
