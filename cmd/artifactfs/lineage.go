@@ -22,6 +22,8 @@ func (a *app) lineageCmd() *cobra.Command {
 of W&B say. What a job resolves or opens through a mount is noted, and recorded with what it logs.
 
 What was made from a version takes a look at every record of the store; --up does without.
+What only one of two backends has is named below its view, as .manifest/NAME:v1; every command
+takes such a reference.
 Formats are tree, dot (for Graphviz) and json.`,
 		Args:              args(1, 1, "one reference"),
 		ValidArgsFunction: a.completeRef,

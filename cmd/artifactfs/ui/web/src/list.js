@@ -128,10 +128,10 @@ export function list(open) {
   // renew reads the list again if it is old: older the longer it takes, so that a page that
   // is only open takes a fiftieth of the store's time at most. Nobody looks at a hidden one.
   function renew(after) {
-    if (!loading && !document.hidden && performance.now() - ended >= Math.max(after, 50 * took)) load(true);
+    if (!loading && !document.hidden && performance.now() - ended >= after) load(true);
   }
-  setInterval(() => renew(renewed), 1000);
-  document.addEventListener("visibilitychange", () => renew(0));
+  setInterval(() => renew(Math.max(renewed, 50 * took)), 1000);
+  document.addEventListener("visibilitychange", () => renew(2 * took)); // somebody looks again
 
   return {
     load,
