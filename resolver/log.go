@@ -204,6 +204,16 @@ func (t *Tree) checkRemote(ctx context.Context, uri string, o LogOptions) error 
 	if err := t.opt.Remote.Allowed(uri); err != nil || o.NoCheck {
 		return err
 	}
+	err := t.isAt(ctx, uri)
+	if f, ok := t.opt.Remote.(Forgetter); ok && errors.Is(err, fs.ErrNotExist) { // it may have been put there since
+		f.Forget(uri)
+		err = t.isAt(ctx, uri)
+	}
+	return err
+}
+
+// isAt is an error unless there is something at a URI.
+func (t *Tree) isAt(ctx context.Context, uri string) error {
 	files, err := t.opt.Remote.Files(ctx, uri)
 	if err == nil {
 		_, err = files.Stat(ctx, "")

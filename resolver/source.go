@@ -51,6 +51,13 @@ type Remote interface {
 	Files(ctx context.Context, uri string) (store.Files, error)
 }
 
+// Forgetter is a Remote that remembers what it has listed, for who must know what there
+// is now.
+type Forgetter interface {
+	// Forget has the next Files of a URI list anew.
+	Forget(uri string)
+}
+
 // Describer is a Source that knows more of a version than its record holds.
 type Describer interface {
 	// Describe returns all that it knows, by names of its own; fs.ErrNotExist if there

@@ -31,7 +31,10 @@ type remoteData struct {
 	shown   map[string]store.Files
 }
 
-var _ resolver.Remote = (*remoteData)(nil)
+var (
+	_ resolver.Remote    = (*remoteData)(nil)
+	_ resolver.Forgetter = (*remoteData)(nil)
+)
 
 func (r *remoteData) Has(uri string) bool {
 	return bucket.Is(uri) && !strings.HasPrefix(uri, "mem:") || web.Is(uri)
@@ -115,7 +118,7 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	}
 	// As of a record that names a file: what lies beside it.
 	name := path.Base(u.Prefix)
-	beside.Prefix = path.Dir(strings.TrimSuffix(u.Prefix, "/")) + "/"
+	beside.Prefix = besideOf(u.Prefix)
 	if beside, err = r.reach(beside); err != nil {
 		return nil, err
 	}
@@ -128,6 +131,25 @@ func (r *remoteData) Files(ctx context.Context, uri string) (store.Files, error)
 	}
 	return b, nil
 }
+
+// Forget forgets what lies at a URI, and beside it.
+func (r *remoteData) Forget(uri string) {
+	u, err := r.parse(uri)
+	if err != nil || web.Is(uri) {
+		return
+	}
+	_, key, err := r.bucket(u)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.shown, key+"#"+u.Prefix)
+	delete(r.shown, key+"#"+besideOf(u.Prefix))
+}
+
+// besideOf is the prefix of what lies beside an object.
+func besideOf(prefix string) string { return path.Dir(strings.TrimSuffix(prefix, "/")) + "/" }
 
 // files returns what lies at a URI.
 func (r *remoteData) files(u bucket.URI) (*bucket.Files, error) {
