@@ -50,7 +50,7 @@ func (s *Server) rest() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var p pauses
-	most := threads()
+	most := idleThreads()
 	for look := 1; ; look++ {
 		select {
 		case <-s.ended:
@@ -71,7 +71,7 @@ func (s *Server) rest() {
 			s.tree.Trim()
 			nodes.Trim(s.root)
 			debug.FreeOSMemory()
-			endThreads(threads() - most)
+			endThreads(idleThreads() - most)
 		}
 	}
 }
@@ -87,15 +87,22 @@ func (s *Server) prune(keep int, unopened bool) {
 	}
 }
 
-// threads is how many there are.
-func threads() int {
-	m := []metrics.Sample{{Name: "/sched/threads/total:threads"}}
+// threads is how many there are, and how many of them are in a system call: they may
+// be waiting for a file system that hangs.
+func threads() (all, calls int) {
+	m := []metrics.Sample{{Name: "/sched/threads/total:threads"}, {Name: "/sched/goroutines/not-in-go:goroutines"}}
 	metrics.Read(m)
-	return int(m[0].Value.Uint64())
+	return int(m[0].Value.Uint64()), int(m[1].Value.Uint64())
+}
+
+func idleThreads() int {
+	all, calls := threads()
+	return all - calls
 }
 
 // endThreads ends n threads that do nothing, which Go's runtime keeps for ever: a
-// goroutine that ends while it is locked to its thread takes it along.
+// goroutine that ends while it is locked to its thread takes it along. Beyond those that
+// do nothing, it would begin others first.
 func endThreads(n int) {
 	var all sync.WaitGroup
 	all.Add(max(0, n))

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Memory is given back in pauses after much was asked for, twice, and then not before much has been asked for again.
@@ -48,31 +50,61 @@ func TestLongPause(t *testing.T) {
 	}
 }
 
-// Threads that do nothing end, and no more of them.
+// Threads that do nothing end: not those in system calls, and no others are begun for them.
 func TestEndThreads(t *testing.T) {
-	const more = 20
-	before := threads()
-	var busy sync.WaitGroup
+	const more, waiting, few = 20, 60, 6
+	waits(t, waiting)
+	var begun, busy sync.WaitGroup
 	gate := make(chan struct{})
+	begun.Add(more)
 	for range more {
 		busy.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
+			begun.Done()
 			<-gate
 		})
 	}
-	for threads() < before+more {
-		runtime.Gosched()
-	}
+	begun.Wait()
 	close(gate)
 	busy.Wait()
-	for start := time.Now(); threads() > before+2; { // another may begin at any time
-		if time.Since(start) > 30*time.Second {
-			t.Fatalf("%d threads, were %d", threads(), before)
+	before, _ := threads()
+	for most, end := before, time.Now().Add(30*time.Second); ; {
+		endThreads(idleThreads() - few)
+		for next := time.Now().Add(time.Second); idleThreads() > few+4 && time.Now().Before(next); { // another may begin at any time
+			n, _ := threads()
+			most = max(most, n)
 		}
-		endThreads(threads() - before)
-		time.Sleep(time.Millisecond)
+		if most > before+waiting/2 {
+			t.Fatalf("%d threads, were %d", most, before)
+		}
+		if idleThreads() <= few+4 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d threads do nothing, want %d", idleThreads(), few)
+		}
 	}
 	endThreads(-1)
 	endThreads(0)
+}
+
+// waits has n threads wait in a system call until the test ends.
+func waits(t *testing.T, n int) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	var waiting sync.WaitGroup
+	t.Cleanup(func() {
+		unix.Close(p[1])
+		waiting.Wait()
+		unix.Close(p[0])
+	})
+	for range n {
+		waiting.Go(func() { _, _ = unix.Read(p[0], make([]byte, 1)) })
+	}
+	for _, calls := threads(); calls < n; _, calls = threads() {
+		runtime.Gosched()
+	}
 }
