@@ -29,4 +29,7 @@ type Push struct {
 	ArtifactID string `json:"artifact_id,omitempty"` // W&B's, once done
 	Digest     string `json:"digest,omitempty"`      // of the version, as W&B gives it
 	Manifest   string `json:"manifest,omitempty"`    // NAME:vN in the manifest store; "" without one
+
+	Alias   string `json:"alias,omitempty"`   // what is pushed is this alias, and not the version
+	Removed bool   `json:"removed,omitempty"` // that it is taken away
 }

@@ -36,6 +36,7 @@ func (f *logFile) Open(ctx context.Context, flags int) (Handle, error) {
 			appends: flags&syscall.O_APPEND != 0,
 			whole:   new(braces).whole,
 			content: f.last(ctx),
+			fresh:   f.t.sinceThen,
 		},
 	}
 	h.commit = func(ctx context.Context, text []byte, last bool) ([]byte, error) {
@@ -53,27 +54,34 @@ func (f *logFile) Open(ctx context.Context, flags int) (Handle, error) {
 	return h, nil
 }
 
-// last is the outcome of the caller's last log, with what has become of it in W&B
-// since.
+// last is the outcome of the caller's last log, as it is now.
 func (f *logFile) last(ctx context.Context) []byte {
-	text := f.t.logs.last(f.name, ownerOf(ctx).uid)
-	if f.t.opt.Pusher == nil || text == nil {
+	return f.t.sinceThen(ctx, f.t.logs.last(f.name, ownerOf(ctx).uid))
+}
+
+// sinceThen is an outcome with what has become of it in W&B since.
+func (t *Tree) sinceThen(ctx context.Context, text []byte) []byte {
+	if t.opt.Pusher == nil || text == nil {
 		return text
 	}
-	var r Result
-	if json.Unmarshal(text, &r) != nil || r.WandB == nil {
+	v, err := manifest.ParseJSON(text)
+	o, _ := v.(manifest.Object)
+	then, ok := field[manifest.Object](o, "wandb")
+	id, _ := field[string](then, "id")
+	if err != nil || !ok {
 		return text
 	}
-	p, err := f.t.opt.Pusher.Pushed(ctx, r.WandB.ID)
+	p, err := t.opt.Pusher.Pushed(ctx, id)
 	if err != nil {
 		return text
 	}
-	r.WandB = p
-	now, err := json.MarshalIndent(&r, "", "  ")
+	raw, _ := json.Marshal(p)
+	now, err := manifest.ParseJSON(raw)
 	if err != nil {
 		return text
 	}
-	return append(now, '\n')
+	o.Set("wandb", now)
+	return append(manifest.AppendJSON(nil, o, 2), '\n')
 }
 
 // logHandle is an open control file; while it is, its name is found.

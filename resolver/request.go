@@ -24,7 +24,10 @@ type requestHandle struct {
 	// it. It spares parsing a long text again for each of many small writes.
 	whole func(p []byte) bool
 	// drop is told of text that was never whole; may be nil.
-	drop    func(text []byte)
+	drop func(text []byte)
+	// fresh makes of the outcome what it has become since, for a reader who begins anew;
+	// may be nil.
+	fresh   func(ctx context.Context, content []byte) []byte
 	limit   int
 	appends bool // O_APPEND: the kernel counts offsets from the file's end
 
@@ -112,9 +115,12 @@ func (h *requestHandle) Flush(ctx context.Context) error {
 
 // Read gives the outcome of this handle's request, once there is one, from the
 // file's start as from where the writer stopped.
-func (h *requestHandle) Read(_ context.Context, p []byte, off int64) (int, error) {
+func (h *requestHandle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if off == 0 && h.done && h.fresh != nil {
+		h.content = h.fresh(ctx, h.content)
+	}
 	switch {
 	case off == 0:
 		h.base = 0

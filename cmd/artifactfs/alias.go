@@ -2,15 +2,21 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"artifactfs.dev/artifactfs/manifest"
+	"artifactfs.dev/artifactfs/resolver"
 )
 
 func (a *app) aliasCmd() *cobra.Command {
-	var remove bool
+	var remove, noWait bool
 	c := &cobra.Command{
-		Use:               "alias NAME:VERSION ALIAS",
-		Short:             "Give a version a further name, or move one to it",
+		Use:   "alias NAME:VERSION ALIAS",
+		Short: "Give a version a further name, or move one to it",
+		Long: `Give a version a further name, or move one to it. With W&B on, W&B's alias follows: at
+once if it answers, else by the outbox, as a log does.`,
 		Args:              args(2, 2, "a reference and an alias"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -23,24 +29,65 @@ func (a *app) aliasCmd() *cobra.Command {
 				return err
 			}
 			alias := plain[1]
-			if remove {
-				if err := k.tree.RemoveAlias(c.Context(), ref.Which(), alias); err != nil {
-					return err
-				}
-				return a.said(map[string]any{"name": ref.Name, "removed": alias}, "%s:%s is gone\n", ref.Which(), alias)
+			d, _ := doorTo(c.Context(), k, a.at) // no path is to be told: without it the store is changed from here
+			var res *resolver.AliasResult
+			switch {
+			case d != nil:
+				res, err = d.alias(c.Context(), ref, alias, remove, !noWait)
+			case remove:
+				res, err = k.tree.RemoveAliasEverywhere(c.Context(), ref.Which(), alias)
+			default:
+				res, err = k.tree.AliasEverywhere(c.Context(), ref, alias)
 			}
-			v, err := k.tree.Resolve(c.Context(), ref)
 			if err != nil {
 				return err
 			}
-			if err := k.tree.Alias(c.Context(), v.Ref(), alias); err != nil {
-				return err
+			switch {
+			case noWait:
+			case d != nil:
+				a.unsettled(res.WandB)
+			default:
+				res.WandB = a.await(c.Context(), k, res.WandB)
 			}
-			return a.said(map[string]any{"name": v.Name, "alias": alias, "version": v.N}, "%s:%s is %s\n", v.Ref().Which(), alias, vN(v.N))
+			if d == nil {
+				k.tellMounts(ref.Name)
+			}
+			return a.aliased(res)
 		},
 	}
 	c.Flags().BoolVar(&remove, "delete", false, "take the alias away")
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for W&B: an alias there is on its way")
 	return c
+}
+
+// aliased prints what became of an alias.
+func (a *app) aliased(res *resolver.AliasResult) error {
+	if res.Warning != "" {
+		fmt.Fprintf(a.err, "artifactfs: %s\n", clean(res.Warning))
+	}
+	words := []string{fmt.Sprintf("%s:%s is gone", res.Name, res.Removed)}
+	if res.Version != nil {
+		words[0] = fmt.Sprintf("%s:%s is %s", res.Name, res.Alias, vN(*res.Version))
+	}
+	if res.WandB != nil {
+		words = append(words, aliasWords(res.WandB))
+	}
+	err := a.said(res, "%s\n", strings.Join(cleanAll(words), "\t"))
+	if err == nil && !res.Stored && res.WandB != nil && res.WandB.State == manifest.PushFailed {
+		err = errSilent // it is nowhere
+	}
+	return err
+}
+
+// aliasWords are what has become of an alias in W&B.
+func aliasWords(p *manifest.Push) string {
+	switch {
+	case p.State != manifest.PushDone:
+		return string(p.State)
+	case p.Removed:
+		return p.Name + ":" + p.Alias + " is gone"
+	}
+	return p.Name + ":" + p.Alias + " is " + p.Version
 }
 
 // said prints a result as JSON or in words.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,32 +16,42 @@ import (
 const longestAwait = 5 * time.Minute
 
 // await waits for W&B to have what was logged, or for the first try to fail: then it
-// stays in the outbox.
-func (a *app) await(ctx context.Context, k *core, res *resolver.Result) {
-	if res.WandB == nil || k.push == nil {
-		return
+// stays in the outbox. It returns how far it is.
+func (a *app) await(ctx context.Context, k *core, p *manifest.Push) *manifest.Push {
+	if p == nil || k.push == nil {
+		return p
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestAwait)
 	defer cancel()
 	bar := startProgress(a.err, "logging to W&B")
 	bar.add()
-	p, err := k.push.Try(ctx, res.WandB.ID)
+	now, err := k.push.Try(ctx, p.ID)
 	bar.end()
 	if errors.Is(err, context.DeadlineExceeded) {
 		fmt.Fprintf(a.err, "artifactfs: not in W&B after %v, and still on its way: artifactfs push goes on, and so does whoever mounts the store\n", longestAwait)
-		return
+		return p
 	}
 	if err != nil {
 		fmt.Fprintf(a.err, "artifactfs: whether W&B has it is not known: %s\n", oneLine(err))
-		return
+		return p
 	}
-	res.WandB = p
-	switch p.State {
-	case manifest.PushDone:
-	case manifest.PushFailed:
+	a.unsettled(now)
+	return now
+}
+
+// settled reports whether a push is done, or was tried and failed; so is none.
+func settled(p *manifest.Push) bool {
+	return p == nil || p.State == manifest.PushDone || p.State == manifest.PushFailed || p.Error != ""
+}
+
+// unsettled says why W&B does not have what was logged, unless it has.
+func (a *app) unsettled(p *manifest.Push) {
+	switch {
+	case p == nil, p.State == manifest.PushDone:
+	case p.State == manifest.PushFailed:
 		fmt.Fprintf(a.err, "artifactfs: W&B does not take it: %s\n", clean(p.Error))
 	default:
-		fmt.Fprintf(a.err, "artifactfs: not in W&B yet: %s; whoever mounts the store tries it again, and so does artifactfs push\n", clean(p.Error))
+		fmt.Fprintf(a.err, "artifactfs: not in W&B yet: %s; whoever mounts the store tries it again, and so does artifactfs push\n", clean(cmp.Or(p.Error, "it is still on its way")))
 	}
 }
 

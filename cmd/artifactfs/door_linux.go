@@ -225,28 +225,52 @@ func sameStore(k *core, s storeStatus) bool {
 	return k.cfg.Root == s.Root
 }
 
-// log has the daemon log a request, and returns what became of it.
-func (d *door) log(name string, request []byte, o resolver.LogOptions) (*resolver.Result, error) {
+// log has the daemon log a request, and returns what became of it. wait has it wait for
+// W&B, as await does.
+func (d *door) log(ctx context.Context, name string, request []byte, o resolver.LogOptions, wait bool) (*resolver.Result, error) {
+	return askDoor(ctx, d, "log of "+name, resolver.LogDoorText(name, request, o), func(r *resolver.Result) bool { return !wait || settled(r.WandB) })
+}
+
+// alias has it give a version a further name, or with remove take one away.
+func (d *door) alias(ctx context.Context, ref manifest.Ref, alias string, remove, wait bool) (*resolver.AliasResult, error) {
+	return askDoor(ctx, d, "alias "+alias+" of "+ref.Name, resolver.AliasDoorText(ref, alias, remove), func(r *resolver.AliasResult) bool { return !wait || settled(r.WandB) })
+}
+
+// askDoor writes a request, and reads what became of it until that is enough, or
+// longestAwait has passed.
+func askDoor[T any](ctx context.Context, d *door, what string, request []byte, enough func(*T) bool) (last *T, err error) {
 	f, err := os.OpenFile(filepath.Join(d.dir, ".artifactfs", "log"), os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("log of %s through %s, whose daemon is not of this container: %w", name, d.dir, err)
+		return nil, fmt.Errorf("%s through %s, whose daemon is not of this container: %w", what, d.dir, err)
 	}
 	defer f.Close()
-	_, failed := f.Write(resolver.LogDoorText(name, request, o))
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<22))
-	var got struct {
-		resolver.Result
-		Error string `json:"error"`
-	}
-	switch {
-	case failed == nil && err == nil:
-		if err = json.Unmarshal(b, &got); err == nil {
-			return &got.Result, nil
+	_, failed := f.Write(request)
+	ctx, cancel := context.WithTimeout(ctx, longestAwait)
+	defer cancel()
+	for {
+		b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<22))
+		now, said := new(T), struct{ Error string }{}
+		switch {
+		case failed == nil && err == nil:
+			err = json.Unmarshal(b, now)
+		case failed != nil && json.Unmarshal(b, &said) == nil && said.Error != "":
+			return nil, fmt.Errorf("%s (through %s)", said.Error, d.dir)
 		}
-	case failed != nil && json.Unmarshal(b, &got) == nil && got.Error != "":
-		return nil, fmt.Errorf("%s (through %s)", got.Error, d.dir)
+		if err = cmp.Or(failed, err); err != nil && last == nil {
+			return nil, fmt.Errorf("%s through %s: %w", what, d.dir, err)
+		}
+		if err != nil { // it is logged, and the daemon that could say more has ended
+			return last, nil
+		}
+		if last = now; enough(now) {
+			return last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return last, nil
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return nil, fmt.Errorf("log of %s through %s: %w", name, d.dir, cmp.Or(failed, err, errors.New("no answer")))
 }
 
 // version returns what an alias names in the mount, as vN.

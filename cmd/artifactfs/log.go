@@ -209,15 +209,19 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 	}
 	var res *resolver.Result
 	if d != nil {
-		res, err = d.log(name, text, o)
+		res, err = d.log(c.Context(), name, text, o, !noWait)
 	} else {
 		res, err = k.log(c.Context(), name, r, o)
 	}
 	if err != nil {
 		return err
 	}
-	if d == nil && !noWait {
-		a.await(c.Context(), k, res)
+	switch {
+	case noWait:
+	case d != nil:
+		a.unsettled(res.WandB)
+	default:
+		res.WandB = a.await(c.Context(), k, res.WandB)
 	}
 	if res.Warning != "" {
 		fmt.Fprintf(a.err, "artifactfs: %s\n", clean(res.Warning))
@@ -262,9 +266,13 @@ func (k *core) log(ctx context.Context, name string, r *manifest.Request, o reso
 // would do so by themselves only when what they have read is old: a bucket's listings,
 // and what this job sees as latest. They are not waited for.
 func (k *core) refreshMounts(name string) {
-	if k.at == nil && ownID() == "" {
-		return
+	if k.at != nil || ownID() != "" {
+		k.tellMounts(name)
 	}
+}
+
+// tellMounts does so whatever they would do by themselves.
+func (k *core) tellMounts(name string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -57,7 +57,11 @@ func mountElsewhere(string) (configFile string, err error) { return "", nil }
 
 func sameAtHome(context.Context, *core, string) error { return nil }
 
-func (*door) log(string, []byte, resolver.LogOptions) (*resolver.Result, error) {
+func (*door) alias(context.Context, manifest.Ref, string, bool, bool) (*resolver.AliasResult, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (*door) log(context.Context, string, []byte, resolver.LogOptions, bool) (*resolver.Result, error) {
 	return nil, errNoAnswer
 }
 

@@ -68,6 +68,13 @@ func (c *core) openOutbox(log *slog.Logger) error {
 	}
 	if c.store != nil {
 		opt.Find = outbox.FindIn(c.store)
+		opt.Known = func(ctx context.Context, name string, n int) (*manifest.Push, error) {
+			p, err := inWandB(ctx, c.store, name, n)
+			if p == nil && err == nil {
+				err = fs.ErrNotExist
+			}
+			return p, err
+		}
 		opt.Used = func(ctx context.Context, ref string) (string, error) {
 			return wandbRef(ctx, c.store, manifest.Numbering(c.cfg.Numbering), ref)
 		}
@@ -78,7 +85,7 @@ func (c *core) openOutbox(log *slog.Logger) error {
 
 // pushed tells the store what W&B calls a version of it, and has W&B asked anew.
 func (c *core) pushed(ctx context.Context, p *manifest.Push) error {
-	if c.store != nil {
+	if c.store != nil && p.Alias == "" {
 		if err := noteWandB(ctx, c.store, p); err != nil {
 			return err
 		}

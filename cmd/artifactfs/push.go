@@ -98,7 +98,14 @@ func (a *app) giveUp(ctx context.Context, k *core, names []string) error {
 
 // pushed is what a push is called: the version of the manifest store, or the
 // artifact where only W&B is to have it.
-func pushed(p *manifest.Push) string { return cmp.Or(p.Manifest, p.Name) }
+// An alias is called after the artifact, as it is named.
+func pushed(p *manifest.Push) string {
+	if p.Alias != "" {
+		name := p.Name[strings.LastIndexByte(p.Name, '/')+1:]
+		return name + ":" + p.Alias
+	}
+	return cmp.Or(p.Manifest, p.Name)
+}
 
 // openPush opens the core for push, which needs W&B to be on.
 func (a *app) openPush(args []string) (*core, []string, error) {
@@ -183,6 +190,8 @@ func pushWords(p *manifest.Push) string {
 	what := pushed(p)
 	words := []string{what, string(p.State)}
 	switch {
+	case p.State == manifest.PushDone && p.Alias != "":
+		words = []string{what, aliasWords(p)}
 	case p.State == manifest.PushDone:
 		words = []string{what, p.Name + ":" + p.Version, p.URL}
 	case p.Error != "":

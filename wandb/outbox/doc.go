@@ -1,4 +1,4 @@
-// Package outbox logs versions to W&B in the background. What is to be logged is a
+// Package outbox logs versions, and their aliases, to W&B in the background. What is to be logged is a
 // file in a directory of this machine before anybody is told that it will be, and
 // stays there until W&B has it: over failures, restarts and kill -9, each is logged
 // once.
@@ -28,6 +28,8 @@
 // because W&B puts them on whatever version has the same content. Such a version is
 // another log's, for the content holds the time of the log: unless it was ours, a mark
 // makes a version of its own.
+//
+// An alias that a version gets later, or loses, is a push too, in the same order.
 //
 // The package does not decide what is logged, nor which number it has: see resolver.
 package outbox

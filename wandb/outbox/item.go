@@ -9,7 +9,7 @@ import (
 )
 
 // item is one push, as it lies in the outbox: all that it takes to log a version to
-// W&B, but for the key, which is looked up each time, and the entries, which are
+// W&B, or with Alias to give one there a name, but for the key, which is looked up each time, and the entries, which are
 // beside it. It is written by Push, and from then on by whoever has the turn.
 type item struct {
 	Format  int       `json:"format"`
@@ -27,9 +27,11 @@ type item struct {
 	Used    []string `json:"used,omitempty"`
 	Inputs  []input  `json:"inputs,omitempty"`
 	Run     runSpec  `json:"run"`
-	Spec    *spec    `json:"spec"`
+	Spec    *spec    `json:"spec,omitempty"`
 	Caller  *caller  `json:"caller,omitempty"` // who may read the data; nil: this process
 	Marked  bool     `json:"marked,omitempty"` // the same content was there before
+
+	Alias *aliasing `json:"alias,omitempty"` // in place of Spec and all that belongs to it
 
 	Progress progress `json:"progress"`
 	Answer   *answer  `json:"answer,omitempty"` // once W&B has it
@@ -84,6 +86,16 @@ func (it *item) push() *manifest.Push {
 	if it.Version != nil {
 		p.Manifest = fmt.Sprintf("%s:v%d", it.Name, *it.Version)
 	}
+	if al := it.Alias; al != nil {
+		p.Alias, p.Removed = al.Alias, al.Remove
+		if a := it.Answer; a != nil {
+			p.Name, p.ArtifactID = a.name(), a.ArtifactID
+			if a.Index != manifest.NoVersion {
+				p.Version = fmt.Sprintf("v%d", a.Index)
+			}
+		}
+		return p
+	}
 	if a := it.Answer; a != nil {
 		p.Name, p.Version, p.ArtifactID, p.Digest, p.Run = a.name(), fmt.Sprintf("v%d", a.Index), a.ArtifactID, a.Digest, a.Run
 		p.URL = artifactURL(it.Server, a, it.Spec.Type)
@@ -107,7 +119,7 @@ func parseItem(b []byte) (*item, error) {
 	switch {
 	case it.Format != itemFormat:
 		return nil, fmt.Errorf("its format is %d; this release knows %d", it.Format, itemFormat)
-	case it.ID == "" || it.Name == "" || it.Spec == nil || it.Progress.ClientID == "":
+	case it.ID == "" || it.Name == "" || it.Alias == nil && (it.Spec == nil || it.Progress.ClientID == ""):
 		return nil, fmt.Errorf("it is no push")
 	}
 	return &it, nil

@@ -67,6 +67,9 @@ func (a asking) MakeRequest(ctx context.Context, req *graphql.Request, resp *gra
 // log makes a version of W&B's of it. Each step may be the last one that this process
 // does: the next try finds out from the server how far it was.
 func (o *Outbox) log(ctx context.Context, it *item) error {
+	if it.Alias != nil {
+		return o.setAlias(ctx, it)
+	}
 	content, err := o.frozen(ctx, it)
 	if err != nil {
 		return err

@@ -47,6 +47,10 @@ type Options struct {
 	// [ENTITY/PROJECT/]NAME:VERSION, fs.ErrNotExist if it is none of W&B's.
 	Used func(ctx context.Context, ref string) (string, error)
 
+	// Known returns what W&B calls a version of the manifest store that was pushed long
+	// ago, or from another machine: fs.ErrNotExist if that is not known.
+	Known func(ctx context.Context, name string, version int) (*manifest.Push, error)
+
 	Log *slog.Logger
 }
 

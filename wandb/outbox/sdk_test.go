@@ -53,6 +53,9 @@ func TestSDK(t *testing.T) {
 			d := draft(t, "data", `{"path": "`+dir+`", "type": "SFTDataArtifact", "pack_size": 4096, "description": "words", "aliases": ["prod"],
 				"blend_path": "`+dir+`/blend.json", "used_artifacts": ["raw:v0"]}`)
 			p := ended(t, o, pushed(t, o, "data", 1, d).ID)
+			ended(t, o, alias(t, o, "data", "given", manifest.NoVersion, 1).ID)
+			ended(t, o, alias(t, o, "data", "taken", 0, manifest.NoVersion).ID)
+			ended(t, o, alias(t, o, "data", "taken", manifest.NoVersion, manifest.NoVersion).ID)
 			ended(t, o, pushed(t, o, "empty", 1, draft(t, "empty", dir+"/empty")).ID)
 
 			saw := play(t, srv, sdk, dir, d)
@@ -69,7 +72,7 @@ func TestSDK(t *testing.T) {
 			if got.LoggedBy != "afs"+p.ID[:24] || got.RunState != "finished" || !cmp.Equal(got.RawUsedBy, []string{got.LoggedBy}) {
 				t.Errorf("lineage: logged by %s (%s), raw used by %v", got.LoggedBy, got.RunState, got.RawUsedBy)
 			}
-			if got.Metadata["pack_size"] != 4096.0 || got.Metadata["created_at"] == nil || !cmp.Equal(got.Aliases, []string{"latest", "prod"}) {
+			if got.Metadata["pack_size"] != 4096.0 || got.Metadata["created_at"] == nil || !cmp.Equal(got.Aliases, []string{"given", "latest", "prod"}) {
 				t.Errorf("metadata %v, aliases %v", got.Metadata, got.Aliases)
 			}
 			if want := string(d.MetadataBytes()); got.MetadataJSON != want || got.Downloaded == "" {

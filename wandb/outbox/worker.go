@@ -179,6 +179,10 @@ func (o *Outbox) done(it *item) error {
 		return err
 	}
 	o.step("finished")
+	if it.Alias != nil {
+		o.opt.Log.Info("alias set in W&B", "artifact", p.Name, "alias", it.Alias.Alias, "version", p.Version, "removed", it.Alias.Remove, "tries", it.Tries+1)
+		return nil
+	}
 	o.opt.Log.Info("logged to W&B", "artifact", it.Name, "version", it.version(), "as", p.Name+":"+p.Version, "tries", it.Tries+1)
 	return nil
 }
@@ -191,7 +195,11 @@ func (o *Outbox) failed(it *item, why error) error {
 	if final(why) {
 		it.State, it.Next = manifest.PushFailed, time.Time{}
 	}
-	o.opt.Log.Warn("not logged to W&B", "artifact", it.Name, "version", it.version(), "tries", it.Tries, "state", it.State, "err", why)
+	what := "not logged to W&B"
+	if it.Alias != nil {
+		what = "alias " + it.Alias.Alias + " not set in W&B"
+	}
+	o.opt.Log.Warn(what, "artifact", it.Name, "version", it.version(), "tries", it.Tries, "state", it.State, "err", why)
 	return o.save(it)
 }
 
