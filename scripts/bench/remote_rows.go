@@ -5,6 +5,9 @@ package main
 // rowNowhere is of plain GETs alone.
 const rowNowhere = "16 GETs of 8 MiB, to nowhere"
 
+// coldOfNowhere is what a cold read is held to beside plain GETs that keep nothing: 1000 MiB/s where those bring 2700.
+const coldOfNowhere = 1000. / 2700
+
 // remoteRows says of each row its unit, and what artifactfs is held to: against the plain GETs, or by itself.
 var remoteRows = []struct {
 	name, unit  string
@@ -33,6 +36,9 @@ func (r *remoteBench) rows(l link, names []string, all map[string][]shots, t *ta
 		native, _ := rowMedian(all["limit"], row.name)
 		if row.name == rowNowhere {
 			t.add(name, "limit", row.unit, 0, native, limit{})
+			if own, ok := rowMedian(all[names[1]], rowCold); ok && l.name == "plain" {
+				t.add(l.name+": sequential, cold, beside those GETs", names[1], row.unit, native, own, limit{atLeast: coldOfNowhere})
+			}
 			continue
 		}
 		best, bestName := 0.0, ""
