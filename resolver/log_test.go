@@ -439,3 +439,32 @@ func TestUnreadableDataIsNotLogged(t *testing.T) {
 	_, err = s.Tree.Log(ctx, "a", req, LogOptions{})
 	wantErr(t, "log", err, syscall.EACCES, s.data+"/d")
 }
+
+// counted is a Source that counts what it is asked.
+type counted struct {
+	Source
+	versions, names int
+}
+
+func (c *counted) Versions(ctx context.Context, name string) (*manifest.Listing, error) {
+	c.versions++
+	return c.Source.Versions(ctx, name)
+}
+
+func (c *counted) Names(ctx context.Context, prefix string) ([]string, error) {
+	c.names++
+	return c.Source.Names(ctx, prefix)
+}
+
+// Each look is requests to a store: a name that is not there is looked for once.
+func TestLogLooksOnce(t *testing.T) {
+	s := newSite(t, nil)
+	src := &counted{Source: s.src}
+	dir := &logDir{New(src, nil), ""}
+	if _, err := dir.Lookup(ctx, "new"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Lookup of a new name: %v", err)
+	}
+	if src.versions != 1 || src.names != 1 {
+		t.Errorf("a new name is looked for %d and %d times; want once", src.versions, src.names)
+	}
+}

@@ -43,14 +43,17 @@ func (d *logDir) Stat(context.Context) (Entry, error) {
 }
 
 // isFile reports whether a name is a control file: an artifact, or what is not
-// the prefix of any.
+// the prefix of any. Of what is neither it is fs.ErrNotExist.
 func (d *logDir) isFile(ctx context.Context, full string) (bool, error) {
 	l, err := d.t.versions(ctx, full)
 	if err == nil && !empty(l) || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return true, err
 	}
-	below, err := d.t.names(ctx, full)
-	return len(below) == 0 && l != nil, err
+	below, err2 := d.t.names(ctx, full)
+	if err2 != nil || len(below) > 0 {
+		return false, err2
+	}
+	return l != nil, err
 }
 
 func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
@@ -59,14 +62,13 @@ func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, also{err, fs.ErrNotExist}
 	}
 	file, err := d.isFile(ctx, full)
-	if err != nil {
+	absent := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err != nil && !absent:
 		return Entry{}, err
-	}
-	if file || d.t.logs.known(full, ownerOf(ctx).uid) {
+	case file, d.t.logs.known(full, ownerOf(ctx).uid):
 		return (&logFile{d.t, full}).Stat(ctx)
-	}
-	err = d.t.exists(ctx, full)
-	if err != nil && !d.t.logs.madeDir(full) {
+	case absent && !d.t.logs.madeDir(full):
 		return Entry{}, err
 	}
 	return (&logDir{d.t, full}).Stat(ctx)
@@ -82,7 +84,7 @@ func (d *logDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		mode := uint32(0) // whoever wants to know asks: of 100,000 names that takes seconds
 		if len(names) <= typedNames {
 			mode = syscall.S_IFDIR
-			if file, err := d.isFile(ctx, d.full(n)); err != nil || file {
+			if file, err := d.isFile(ctx, d.full(n)); file || err != nil && !errors.Is(err, fs.ErrNotExist) {
 				mode = syscall.S_IFREG
 			}
 		}
