@@ -72,11 +72,31 @@ func TestOneFetch(t *testing.T) {
 			}
 		})
 	}
+	for end := time.Now().Add(20 * time.Second); waiting(c) < 50; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d wait for what is fetched, want 50", waiting(c))
+		}
+	}
 	close(gate)
 	wg.Wait()
 	if n := src.requests.Load(); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
+}
+
+// waiting returns how many wait for what is being fetched.
+func waiting(c *Cache) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, o := range c.objects {
+		for _, b := range o.blocks {
+			for _, f := range b.fetches {
+				n += f.waiters
+			}
+		}
+	}
+	return n
 }
 
 // Random reads fetch hardly more than they read.
