@@ -34,10 +34,12 @@ const (
 	Conflict
 	// BadAnswer is an answer that is not one, or that refuses the request.
 	BadAnswer
+	// Slow is an answer that was not waited for any longer, and may still come.
+	Slow
 )
 
 func (k Kind) String() string {
-	return [...]string{"unreachable", "timed out", "unauthorized", "forbidden", "not found", "rate limited", "conflict", "bad answer"}[k]
+	return [...]string{"unreachable", "timed out", "unauthorized", "forbidden", "not found", "rate limited", "conflict", "bad answer", "slow"}[k]
 }
 
 // Error is what the server, or the way there, answered. Its text names both and the

@@ -3,6 +3,7 @@ package wandb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -39,7 +40,7 @@ func (h *health) fail(err error) {
 // whole reports whether an error is about the server as a whole, not about what was
 // asked for.
 func whole(err error) bool {
-	for _, k := range []Kind{Unreachable, TimedOut, Unauthorized, RateLimited} {
+	for _, k := range []Kind{Unreachable, TimedOut, Unauthorized, RateLimited, Slow} {
 		if IsKind(err, k) {
 			return true
 		}
@@ -47,12 +48,15 @@ func whole(err error) bool {
 	return false
 }
 
+// noAnswerYet is said of a question that is still out.
+var noAnswerYet = fmt.Sprintf("no answer after %v, and it is waited for in the background", patience)
+
 // slow takes note that an answer is late.
 func (h *health) slow() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err == nil {
-		h.fail(h.server(Unreachable, "no answer yet"))
+		h.fail(h.server(Slow, noAnswerYet))
 	}
 }
 
@@ -78,7 +82,7 @@ func (h *health) cause() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err == nil {
-		return h.server(Unreachable, "no answer yet")
+		return h.server(Slow, noAnswerYet)
 	}
 	return h.err
 }

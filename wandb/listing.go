@@ -57,6 +57,7 @@ func (s *Source) listVersions(ctx context.Context, name string) (*listing, error
 		if err != nil {
 			return nil, s.elsewhere(at, err)
 		}
+		s.made(at)
 		c := r.Project.ArtifactCollection
 		// The server finds names in any case; the tree has one spelling of each.
 		if c == nil || c.Name != at.name || c.State == gql.ArtifactCollectionStateDeleted {
@@ -120,6 +121,7 @@ func (s *Source) listCollections(ctx context.Context, key string) ([]string, err
 		if err != nil {
 			return nil, s.elsewhere(at, err)
 		}
+		s.made(at)
 		c := r.Project.ArtifactCollections
 		for _, e := range c.Edges {
 			if n := e.Node; n != nil && n.State != gql.ArtifactCollectionStateDeleted && !reserved(n.Type.Name) && usable(n.Name) {
@@ -170,28 +172,6 @@ func (s *Source) listProjects(ctx context.Context, entity string) ([]string, err
 // next returns where a listing goes on. A server that stands still is left.
 func next(cursor string, more bool, after string) (string, bool) {
 	return cursor, more && cursor != "" && cursor != after
-}
-
-// noProject says what it means that the server knows no such project: it is null
-// for what the key may not see too. In an entity of the user's own it does not exist,
-// and the first log will make it.
-func (s *Source) noProject(ctx context.Context, at collection) error {
-	r, err := ask(ctx, func(ctx context.Context) (*gql.ViewerResponse, error) { return gql.Viewer(ctx, s.c) })
-	if err != nil {
-		return err
-	}
-	if v := r.Viewer; v != nil {
-		mine := v.Entity == at.entity || v.Username == at.entity
-		if v.Teams != nil {
-			for _, e := range v.Teams.Edges {
-				mine = mine || e.Node != nil && e.Node.Name == at.entity
-			}
-		}
-		if mine {
-			return fmt.Errorf("project %s/%s does not exist in W&B at %s; the first log makes it: %w", at.entity, at.project, s.c.Server(), fs.ErrNotExist)
-		}
-	}
-	return &Error{Kind: Forbidden, Server: s.c.Server(), About: at.entity + "/" + at.project, Text: "the server shows no such project"}
 }
 
 // own reports whether something is in the configured project.

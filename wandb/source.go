@@ -2,12 +2,11 @@ package wandb
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -37,6 +36,8 @@ type Source struct {
 	references  *http.Client
 	addresses   *lru.Cache[string, *signed] // by artifact and collection
 	linked      *lru.Cache[string, *files]  // by artifact, of those that references lead to
+
+	unmade atomic.Pointer[error] // the configured project does not exist yet
 
 	exists func(context.Context, string) bool // whether there is something at a path
 }
@@ -68,7 +69,7 @@ func NewSource(c *Client, o *SourceOptions) *Source {
 		s.opt.Log = slog.New(slog.DiscardHandler)
 	}
 	s.health = &health{server: func(k Kind, words string) *Error {
-		if met := c.trouble.Load(); met != nil && k == Unreachable {
+		if met := c.trouble.Load(); met != nil && k == Slow {
 			return met
 		}
 		return c.fail(k, "", "%s", words)
@@ -207,5 +208,3 @@ func (s *Source) Degraded() (since time.Time, cause error) {
 	defer s.health.mu.Unlock()
 	return s.health.since, s.health.err
 }
-
-func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

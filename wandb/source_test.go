@@ -348,8 +348,8 @@ func TestSlow(t *testing.T) {
 	if l, err := s.Versions(ctx(t), "m"); err != nil || l.Latest != 0 || time.Since(start) > 6*time.Second {
 		t.Errorf("Versions = %v, %v after %v", l, err, time.Since(start))
 	}
-	if _, cause := s.Degraded(); cause == nil {
-		t.Error("not degraded")
+	if _, cause := s.Degraded(); !wandb.IsKind(cause, wandb.Slow) || !strings.Contains(cause.Error(), "no answer after 3s") {
+		t.Errorf("it is degraded for %v; want that it is slow", cause)
 	}
 }
 

@@ -114,6 +114,10 @@ func (d *doctor) wandb(ctx context.Context) {
 			"matter, of unchecked references, and do not concern this mount", wandbWayOut(err)+", or artifacts.wandb=false")
 		return
 	}
+	if why := k.wandb.Unmade(); why != nil {
+		d.add(check, warn, oneLine(why), "no artifact of W&B's is found", "log something, or correct project in [wandb] of env.toml, or WANDB_PROJECT")
+		return
+	}
 	d.add(check, fine, wandbState(d.cfg), "", "")
 }
 

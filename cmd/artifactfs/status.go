@@ -172,7 +172,9 @@ func (a *app) printStatus(d *statusDoc) {
 	stores := section{Title: "artifacts"}
 	for _, s := range d.Stores {
 		state := s.State
-		if s.Cause != "" {
+		if s.Cause != "" && s.Since.IsZero() {
+			state += ": " + s.Cause
+		} else if s.Cause != "" {
 			state += fmt.Sprintf(" since %s: %s", s.Since.Local().Format(time.DateTime), s.Cause)
 		}
 		stores.Fields = append(stores.Fields, field{s.Store, s.Root + " (" + state + ")"})

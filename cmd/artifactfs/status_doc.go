@@ -85,7 +85,7 @@ type storeStatus struct {
 	Store    string    `json:"store"`
 	Root     string    `json:"root"`
 	ID       string    `json:"id,omitempty"` // of its directory, once it has been seen
-	State    string    `json:"state"`        // ok or degraded
+	State    string    `json:"state"`        // ok, no project yet, or what is wrong in a word or two
 	Since    time.Time `json:"since,omitzero"`
 	Cause    string    `json:"cause,omitempty"`
 	Embedded bool      `json:"embedded,omitempty"`

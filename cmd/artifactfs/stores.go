@@ -119,6 +119,9 @@ func (c *core) storeStates() []storeStatus {
 				s.Cause += "; meanwhile the manifest store answers"
 			}
 		}
+		if why := c.wandb.Unmade(); why != nil && s.State == "ok" {
+			s.State, s.Cause = "no project yet", why.Error()
+		}
 		out = append(out, s)
 	}
 	return out

@@ -75,6 +75,15 @@ func (w *wandbSource) Degraded() (time.Time, error) {
 	return s.Degraded()
 }
 
+// Unmade returns that the configured project does not exist yet, if it does not.
+func (w *wandbSource) Unmade() error {
+	s, err := w.source()
+	if err != nil {
+		return nil
+	}
+	return s.Unmade()
+}
+
 func (w *wandbSource) Names(ctx context.Context, prefix string) ([]string, error) {
 	s, err := w.source()
 	if err != nil {
@@ -161,6 +170,8 @@ func wandbWords(cause error) string {
 		return "rate limited"
 	case errors.Is(cause, context.DeadlineExceeded):
 		return "silent"
+	case wandb.IsKind(cause, wandb.Slow):
+		return "slow"
 	case wandb.IsKind(cause, wandb.Unreachable):
 		return "down"
 	}
@@ -172,7 +183,7 @@ func wandbWayOut(err error) string {
 	switch {
 	case wandb.IsKind(err, wandb.Forbidden):
 		return "correct entity and project in [wandb] of env.toml, or ask its owner for access"
-	case wandb.IsKind(err, wandb.RateLimited):
+	case wandb.IsKind(err, wandb.RateLimited), wandb.IsKind(err, wandb.Slow):
 		return "it is asked again by itself"
 	case wandb.IsKind(err, wandb.Unreachable), errors.Is(err, context.DeadlineExceeded):
 		return "look at base_url in [wandb] of env.toml, and the network"
