@@ -142,3 +142,32 @@ func TestFilesWhileAway(t *testing.T) {
 		t.Errorf("what was replaced: %+v, %v", e, err)
 	}
 }
+
+// Every range of S3's is asked for only of the content that was looked at, whatever else
+// is checked of the answer.
+func TestRangesAreConditional(t *testing.T) {
+	through, proxy := buckettest.S3(t).Through(t)
+	b := open(t, through.URI)
+	if err := b.Write(t.Context(), "x", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.Stat(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	proxy.Break(func(r *http.Request) buckettest.Fault {
+		asked = append(asked, r.Header.Get("If-Match"))
+		return buckettest.Fault{}
+	})
+	for _, off := range []int64{0, 3, 9} {
+		body, err := o.ReadRange(t.Context(), off, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body.Close()
+	}
+	if diff := cmp.Diff([]string{o.Tag(), o.Tag(), o.Tag()}, asked); diff != "" {
+		t.Errorf("If-Match (-want +got):\n%s", diff)
+	}
+}
