@@ -18,6 +18,8 @@ import (
 // LogOptions are what a log can be told.
 type LogOptions struct {
 	NoCheck bool // the data need not be there yet, nor be readable
+
+	known bool // the artifact has versions: the store need not be asked whether it is new
 }
 
 // Result is what became of a log.
@@ -79,7 +81,7 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		}
 	}
 	if to.store != nil {
-		if err := to.store.publish(ctx, name, d, out); err != nil {
+		if err := to.store.publish(ctx, name, d, o.known, out); err != nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
 		}
 	}

@@ -440,31 +440,45 @@ func TestUnreadableDataIsNotLogged(t *testing.T) {
 	wantErr(t, "log", err, syscall.EACCES, s.data+"/d")
 }
 
-// counted is a Source that counts what it is asked.
+// counted is a store that counts what it is asked.
 type counted struct {
-	Source
+	*manifest.Dir
 	versions, names int
 }
 
 func (c *counted) Versions(ctx context.Context, name string) (*manifest.Listing, error) {
 	c.versions++
-	return c.Source.Versions(ctx, name)
+	return c.Dir.Versions(ctx, name)
 }
 
 func (c *counted) Names(ctx context.Context, prefix string) ([]string, error) {
 	c.names++
-	return c.Source.Names(ctx, prefix)
+	return c.Dir.Names(ctx, prefix)
 }
 
-// Each look is requests to a store: a name that is not there is looked for once.
+// Each look is requests to a store: a name that is not there is looked for once, and
+// one that is there is not asked again after the log whether it is new.
 func TestLogLooksOnce(t *testing.T) {
 	s := newSite(t, nil)
-	src := &counted{Source: s.src}
+	s.file("d/x", "1")
+	src := &counted{Dir: s.dir}
 	dir := &logDir{New(src, nil), ""}
-	if _, err := dir.Lookup(ctx, "new"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := dir.Lookup(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Lookup of a new name: %v", err)
 	}
 	if src.versions != 1 || src.names != 1 {
 		t.Errorf("a new name is looked for %d and %d times; want once", src.versions, src.names)
 	}
+	s.log("a", "d")
+	*src = counted{Dir: s.dir}
+	e, err := dir.Lookup(ctx, "a")
+	ok(t, err)
+	h, err := e.Node.(Control).Open(ctx, 0)
+	ok(t, err)
+	_, err = h.Write(ctx, []byte(s.data+"/d\n"), 0)
+	ok(t, err)
+	if r := result(t, h, 0); r.Version != 2 || r.New || src.versions != 1 || src.names != 0 {
+		t.Errorf("a second log: %+v, with %d and %d looks; want one", r, src.versions, src.names)
+	}
+	ok(t, h.Close())
 }

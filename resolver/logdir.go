@@ -43,17 +43,18 @@ func (d *logDir) Stat(context.Context) (Entry, error) {
 }
 
 // isFile reports whether a name is a control file: an artifact, or what is not
-// the prefix of any. Of what is neither it is fs.ErrNotExist.
-func (d *logDir) isFile(ctx context.Context, full string) (bool, error) {
+// the prefix of any. Of what is neither it is fs.ErrNotExist. logged is set if it has
+// versions.
+func (d *logDir) isFile(ctx context.Context, full string) (file, logged bool, err error) {
 	l, err := d.t.versions(ctx, full)
 	if err == nil && !empty(l) || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return true, err
+		return true, err == nil && len(l.Versions)+len(l.Retired) > 0, err
 	}
 	below, err2 := d.t.names(ctx, full)
 	if err2 != nil || len(below) > 0 {
-		return false, err2
+		return false, false, err2
 	}
-	return l != nil, err
+	return l != nil, false, err
 }
 
 func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
@@ -61,13 +62,13 @@ func (d *logDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if err := manifest.CheckName(full); err != nil {
 		return Entry{}, also{err, fs.ErrNotExist}
 	}
-	file, err := d.isFile(ctx, full)
+	file, logged, err := d.isFile(ctx, full)
 	absent := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && !absent:
 		return Entry{}, err
 	case file, d.t.logs.known(full, ownerOf(ctx).uid):
-		return (&logFile{d.t, full}).Stat(ctx)
+		return (&logFile{t: d.t, name: full, logged: logged}).Stat(ctx)
 	case absent && !d.t.logs.madeDir(full):
 		return Entry{}, err
 	}
@@ -84,7 +85,7 @@ func (d *logDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		mode := uint32(0) // whoever wants to know asks: of 100,000 names that takes seconds
 		if len(names) <= typedNames {
 			mode = syscall.S_IFDIR
-			if file, err := d.isFile(ctx, d.full(n)); file || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if file, _, err := d.isFile(ctx, d.full(n)); file || err != nil && !errors.Is(err, fs.ErrNotExist) {
 				mode = syscall.S_IFREG
 			}
 		}
@@ -109,7 +110,7 @@ func (d *logDir) Create(ctx context.Context, name string, _ bool) (Entry, Handle
 	if err := loggable(d.full(name)); err != nil {
 		return Entry{}, nil, err
 	}
-	f := &logFile{d.t, d.full(name)}
+	f := &logFile{t: d.t, name: d.full(name)}
 	h, err := f.Open(ctx, 0)
 	if err != nil {
 		return Entry{}, nil, err

@@ -16,8 +16,9 @@ import (
 // logFile is .log/NAME: what is written to it is logged as a new version of NAME.
 // Each open file is a request of its own.
 type logFile struct {
-	t    *Tree
-	name string
+	t      *Tree
+	name   string
+	logged bool // it had versions when it was looked up
 }
 
 var _ Control = (*logFile)(nil)
@@ -110,7 +111,7 @@ func (f *logFile) commit(ctx context.Context, text []byte, last bool) ([]byte, e
 	}
 	var r *Result
 	if err == nil {
-		r, err = f.t.Log(ctx, f.name, req, LogOptions{})
+		r, err = f.t.Log(ctx, f.name, req, LogOptions{known: f.logged})
 	}
 	return f.t.outcome(f.name, r, err)
 }

@@ -70,7 +70,7 @@ func (t *Tree) mayPush(ctx context.Context) error {
 }
 
 // publish logs a version in this store, and says in out what became of it.
-func (t *Tree) publish(ctx context.Context, name string, d *manifest.Draft, out *Result) error {
+func (t *Tree) publish(ctx context.Context, name string, d *manifest.Draft, known bool, out *Result) error {
 	if t.main != nil {
 		if u, ok := t.main.src.(*Union); ok {
 			if err := u.Settle(ctx, true); err != nil {
@@ -89,8 +89,10 @@ func (t *Tree) publish(ctx context.Context, name string, d *manifest.Draft, out 
 	for _, a := range append([]string{manifest.Latest}, d.Aliases...) {
 		t.wrote(ctx, name, a, t.own(ctx, name, n))
 	}
-	if first, err := t.isFirst(ctx, name, n); err == nil && first {
-		out.New, out.Near = true, t.near(ctx, name)
+	if !known {
+		if first, err := t.isFirst(ctx, name, n); err == nil && first {
+			out.New, out.Near = true, t.near(ctx, name)
+		}
 	}
 	if rec, err := t.src.Manifest(ctx, name, n); err == nil {
 		out.Manifest = rec.Dir + "/manifest.json"
