@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -28,9 +29,9 @@ type summing struct {
 	bytes    int64
 	same     int // whose digest is what was recorded
 	none     int // of which no digest is recorded, or none that can be compared
-	missing  []string
-	changed  []string
-	unread   []string
+	missing  findings
+	changed  findings
+	unread   findings
 	unlisted error
 }
 
@@ -99,19 +100,18 @@ func (s *summing) file(ctx context.Context, sum store.Sum) {
 		s.mu.Unlock()
 		return
 	}
-	read, err := s.hash(ctx, h, real, sum.Object, size)
-	got := h.Sum(nil)
-	s.mu.Lock()
-	if bytes.Equal(got, want) {
-		s.same++
-	}
-	s.mu.Unlock()
-	switch {
-	case bytes.Equal(got, want):
-	case err != nil && read < size:
+	err := s.hash(ctx, h, real, sum.Object, size)
+	switch got := h.Sum(nil); {
+	case errors.Is(err, store.ErrDigest): // its store has compared it itself
+		s.add(&s.changed, "%s: %v", sum.Path, err)
+	case err != nil:
 		s.failed(sum, err)
-	default:
+	case !bytes.Equal(got, want):
 		s.add(&s.changed, "%s: its %s is %x, %x was recorded", sum.Path, alg, got, want)
+	default:
+		s.mu.Lock()
+		s.same++
+		s.mu.Unlock()
 	}
 }
 
@@ -123,45 +123,60 @@ func (s *summing) failed(sum store.Sum, err error) {
 	}
 }
 
-func (s *summing) add(to *[]string, format string, args ...any) {
+func (s *summing) add(to *findings, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*to = append(*to, fmt.Sprintf(format, args...))
+	if to.n++; len(to.list) < maxFindings {
+		to.list = append(to.list, fmt.Sprintf(format, args...))
+	}
 }
 
-// hash reads all of a file, and returns how much that was.
-func (s *summing) hash(ctx context.Context, h hash.Hash, real string, o store.Object, size int64) (int64, error) {
+// findings are files of which something is to be said. Of a directory that is gone
+// there may be millions.
+type findings struct {
+	n    int
+	list []string // the first of them
+}
+
+const maxFindings = 1000
+
+// few is the beginning of them, by name.
+func (f *findings) few() []string { return fewOf(f.list, f.n) }
+
+// hash reads all of a file.
+func (s *summing) hash(ctx context.Context, h hash.Hash, real string, o store.Object, size int64) error {
 	var r io.Reader
 	if real != "" {
 		f, _, err := s.t.data.OpenWith(ctx, real, nil)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		r = &patient{ctx: ctx, data: s.t.data, real: real, f: f}
 		defer f.Close()
 	} else {
+		if size < 0 {
+			size = math.MaxInt64 // all there is
+		}
 		body, err := o.ReadRange(ctx, 0, max(size, 1))
 		if err != nil {
-			return 0, err
+			return err
 		}
 		defer body.Close()
 		r = body
 	}
-	var n int64
 	buf := make([]byte, 1<<20)
 	for {
 		k, err := r.Read(buf)
 		h.Write(buf[:k])
-		n += int64(k)
 		s.done(int64(k))
 		if err == io.EOF {
-			return n, nil
+			return nil
 		}
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return n, err
+			return err
 		}
 	}
 }
@@ -199,14 +214,14 @@ func (p *patient) Read(b []byte) (int, error) {
 // wrong are the verdict, and what it is of; "" if nothing is wrong.
 func (s *summing) wrong() (Verdict, []string) {
 	switch {
-	case len(s.missing) > 0:
-		return Gone, few(s.missing)
-	case len(s.changed) > 0:
-		return Changed, few(s.changed)
+	case s.missing.n > 0:
+		return Gone, s.missing.few()
+	case s.changed.n > 0:
+		return Changed, s.changed.few()
 	case s.unlisted != nil:
 		return Unreachable, []string{"its list of files: " + s.unlisted.Error()}
-	case len(s.unread) > 0:
-		return Unreachable, few(s.unread)
+	case s.unread.n > 0:
+		return Unreachable, s.unread.few()
 	}
 	return "", nil
 }
@@ -243,11 +258,14 @@ func (s *summing) all() (bool, string) {
 }
 
 // few is the beginning of a long list.
-func few(list []string) []string {
+func few(list []string) []string { return fewOf(list, len(list)) }
+
+// fewOf is few of a list that has the first of n.
+func fewOf(list []string, n int) []string {
 	const most = 10
 	slices.Sort(list)
-	if len(list) > most {
-		list = append(list[:most:most], fmt.Sprintf("and %d files more", len(list)-most))
+	if n > most {
+		list = append(list[:most:most], fmt.Sprintf("and %d files more", n-most))
 	}
 	return list
 }

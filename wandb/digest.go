@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/zeebo/xxh3"
+
+	"artifactfs.dev/artifactfs/internal/store"
 )
 
 // CorruptError is content that is not what the manifest says.
@@ -25,6 +27,9 @@ func (e *CorruptError) Error() string {
 
 // Unwrap returns EIO.
 func (e *CorruptError) Unwrap() error { return syscall.EIO }
+
+// Is reports whether target says the same of any store.
+func (e *CorruptError) Is(target error) bool { return target == store.ErrDigest }
 
 func isCorrupt(err error) bool {
 	var c *CorruptError

@@ -24,7 +24,7 @@ var wandbServers sync.Map
 // wandbServer is a W&B server for a script. wandb start starts it and sets the
 // variables that lead to it; wandb down and wandb up take it off the network and bring
 // it back. wandb has data 'v0 latest' compares the versions of an artifact and their
-// aliases; wandb stores w f text logs a file that W&B keeps; wandb serves
+// aliases; wandb stores w f text logs a file that W&B keeps; wandb spoils has the next one read with a wrong byte, wandb breaks none read at all; wandb serves
 // has a web server of the working directory at $WEB, and wandb refers w g $WEB/f logs a reference to its file f; wandb checked c DIR logs references to a directory with checksums; wandb run job7 begins a run, and wandb loggedby data v0 job7 says whether it
 // logged a version, wandb usedby whether it used one; wandb secret looks for the key in every file below the working directory.
 func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
@@ -57,6 +57,10 @@ func wandbServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "stores":
 		_, err := srv.Log(wandbtest.Version{Name: args[1], Files: map[string][]byte{args[2]: []byte(args[3])}})
 		ts.Check(err)
+	case "spoils":
+		srv.Fail("GET", wandbtest.Fault{Corrupt: true, Skip: 1}) // the manifest comes first
+	case "breaks":
+		srv.Fail("GET", wandbtest.Fault{Status: http.StatusForbidden, Skip: 1, Times: -1})
 	case "serves":
 		web := httptest.NewServer(http.FileServer(http.Dir(work)))
 		ts.Defer(web.Close)

@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
+	"errors"
 	"hash"
 
 	"github.com/zeebo/xxh3"
 )
+
+// ErrDigest is of content that was read, and does not have the digest that was recorded.
+var ErrDigest = errors.New("the content does not have the recorded digest")
 
 // NewHash returns a hash by its name: "md5", "sha256", or "xxh128", whose sum is in the
 // big-endian form, as W&B's; nil for any other.
