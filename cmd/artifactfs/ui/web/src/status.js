@@ -67,5 +67,5 @@ function one(d) {
       h("tr", {}, h("td", {}, link({ version: `${v.name}:v${v.version}` }, {}, name(`${v.name}:v${v.version}`))),
         h("td", {}, v.lane && chip(v.lane)), h("td", {}, [v.why, v.missing && `missing: ${v.missing}`].filter(Boolean).join("; "))))),
     d.outbox?.length > 0 && table("On the way to W&B", ["Artifact", "State", "Note"], d.outbox.map((p) =>
-      h("tr", {}, h("td", {}, name(p.artifact + (p.version ? ":" + p.version : ""))), h("td", {}, state(p.state)), h("td", {}, p.error ? `try ${p.tries}: ${p.error}${p.next ? "; again at " + when(p.next) : ""}` : p.run)))));
+      h("tr", {}, h("td", {}, name(p.artifact + (p.alias ? ":" + p.alias : p.version ? ":" + p.version : ""))), h("td", {}, state(p.state)), h("td", {}, p.error ? `try ${p.tries}: ${p.error}${p.next ? "; again at " + when(p.next) : ""}` : p.run)))));
 }
