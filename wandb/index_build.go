@@ -79,7 +79,7 @@ type manifestReader struct {
 func (d *manifestReader) next() { d.limit.left = maxValue }
 
 func (d *manifestReader) read(b *builder) error {
-	version := 0
+	version, listed := 0, false
 	err := d.object(func(key string) error {
 		switch key {
 		case "version":
@@ -90,6 +90,7 @@ func (d *manifestReader) read(b *builder) error {
 			b.index.layout, b.index.region = cmp.Or(c.StorageLayout, "V1"), c.StorageRegion
 			return err
 		case "contents":
+			listed = true
 			return d.object(func(path string) error {
 				var j entryJSON
 				if err := d.dec.Decode(&j); err != nil {
@@ -101,8 +102,12 @@ func (d *manifestReader) read(b *builder) error {
 		var skip json.RawMessage
 		return d.dec.Decode(&skip)
 	})
-	if err == nil && version != 1 {
+	switch {
+	case err != nil:
+	case version != 1:
 		err = fmt.Errorf("it is of version %d, and 1 is the one there is", version)
+	case !listed: // an artifact of no files has an empty list: this is damaged
+		err = errors.New("it has no list of contents")
 	}
 	return err
 }

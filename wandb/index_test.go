@@ -94,7 +94,7 @@ func TestIndexTree(t *testing.T) {
 
 func TestHostileManifests(t *testing.T) {
 	for _, text := range []string{
-		"", "{", "[]", "null", "7", `{"version":2,"contents":{}}`, `{"contents":{}}`, `{"version":1,"contents":[]}`, `{"version":1,"contents":{"a":7}}`,
+		"", "{", "[]", "null", "7", `{"version":2,"contents":{}}`, `{"contents":{}}`, `{"version":1,"contents":[]}`, `{"version":1}`, `{"version":1,"contentt":{}}`, `{"version":1,"contents":{"a":7}}`,
 		manifestOf(`"../a":{}`), manifestOf(`"a/../b":{}`), manifestOf(`"/a":{}`), manifestOf(`"":{}`), manifestOf(`"a//b":{}`), manifestOf(`"a/":{}`),
 		manifestOf(`"./a":{}`), manifestOf(`"..":{}`), manifestOf(`"a\u0000":{}`), manifestOf(`"` + strings.Repeat("n", 256) + `":{}`),
 		manifestOf(`"` + strings.Repeat("n/", 3000) + `n":{}`),
