@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -17,6 +18,7 @@ type temp struct {
 	t    *Tree
 	path string // below .manifest
 	by   owner
+	nth  uint64 // of all: a file that is made anew is another one
 
 	mu      sync.Mutex // guards data
 	data    []byte
@@ -39,7 +41,9 @@ const (
 	maxTemps = 64 << 20 // of all together
 )
 
-func (x *temp) key() string { return fmt.Sprintf("%s/%s\x00%d", manifestPath, x.path, x.by.process) }
+func (x *temp) key() string { return fmt.Sprintf("%s/%s\x00%d", manifestPath, x.path, x.nth) }
+
+var temps atomic.Uint64 // that were ever made
 
 // temp returns the caller's file at path, or else another one of its user.
 func (d *drafts) temp(ctx context.Context, path string) *temp {
@@ -100,7 +104,7 @@ func (x *temp) dies() bool {
 // create makes an empty file, or empties the caller's old one.
 func (d *drafts) create(ctx context.Context, t *Tree, path string) (Entry, Handle, error) {
 	d.sweep(t.opt.Now())
-	x := &temp{t: t, path: path, by: ownerOf(ctx), touched: t.opt.Now()}
+	x := &temp{t: t, path: path, by: ownerOf(ctx), nth: temps.Add(1), touched: t.opt.Now()}
 	if err := d.insert(x); err != nil {
 		return Entry{}, nil, err
 	}
