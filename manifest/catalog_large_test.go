@@ -145,6 +145,11 @@ func testCatalogLarge(t *testing.T, b *bucket.Bucket, n, entries, view, one int,
 			t.Errorf("Names below it = %v, %v", below, err)
 		}
 	})
+	step("ls of one again", 0, func() {
+		if l, err := c.Versions(ctx, names[n/2]); err != nil || l.Latest != 1 {
+			t.Errorf("Versions = %+v, %v", l, err)
+		}
+	})
 	c.Refresh("")
 	step("all versions", view+1+pages(entries), func() {
 		found := 0
