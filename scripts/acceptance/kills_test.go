@@ -30,7 +30,7 @@ const killsVar = "ARTIFACTFS_TEST_KILLS"
 // The daemon is killed at random moments under eight readers and four loggers. What is open never fails, nor does a path in a bound version;
 // the mount is back in time; what was answered is there, what is listed is whole; nothing is left over.
 func TestKills(t *testing.T) {
-	kills := 40
+	kills := 30
 	if testing.Short() {
 		kills = 30
 	}
