@@ -117,7 +117,7 @@ func (u *Union) Numbering(context.Context) (manifest.Numbering, error) {
 		if last != "" { // what this process has gone by, while the store says nothing
 			return u.choose(last)
 		}
-		return "", unanswered(fmt.Errorf("whose numbers NAME/vN are is recorded in the manifest store (or set artifactfs.numbering): %w", err))
+		return "", unanswered(fmt.Errorf("%w (whose numbers NAME/vN are is recorded there; artifactfs.numbering says it too)", err))
 	}
 	u.note(by, recorded)
 	return u.choose(by)
