@@ -31,9 +31,6 @@ const killsVar = "ARTIFACTFS_TEST_KILLS"
 // the mount is back in time; what was answered is there, what is listed is whole; nothing is left over.
 func TestKills(t *testing.T) {
 	kills := 30
-	if testing.Short() {
-		kills = 30
-	}
 	if n, err := strconv.Atoi(os.Getenv(killsVar)); err == nil {
 		kills = n
 	}
