@@ -67,8 +67,8 @@ func (c *Catalog) lastNames(prefix string) (packed, bool) {
 	return l.names, true
 }
 
-// youngNames returns the names below prefix that were listed at most a TTL ago, by
-// themselves or with the versions of an artifact.
+// youngNames returns the names below prefix of a listing that is young, or that were seen
+// with the versions of an artifact at most a TTL ago.
 func (c *Catalog) youngNames(prefix string) (packed, bool) {
 	if l, ok := c.names.Get(prefix); ok && c.young(l) {
 		return l.names, true

@@ -165,39 +165,36 @@ func (c *content) object() manifest.Object {
 
 // contentOf reads what object wrote; nil if that is not there, or not of ours.
 func contentOf(side manifest.Object) *content {
-	v, _ := side.Get("data")
-	o, ok := v.(manifest.Object)
+	o, ok := field[manifest.Object](side, "data")
 	if !ok {
 		return nil
 	}
 	c := &content{}
-	var ino, bytes manifest.Number
-	for key, dst := range map[string]any{"path": &c.path, "mtime": &c.mtime, "ino": &ino, "bytes": &bytes, "digest": &c.digest, "partial": &c.partial} {
-		v, _ := o.Get(key)
-		switch dst := dst.(type) {
-		case *string:
-			*dst, _ = v.(string)
-		case *manifest.Number:
-			*dst, _ = v.(manifest.Number)
-		case *bool:
-			*dst, _ = v.(bool)
-		}
-	}
-	if n, _ := o.Get("files"); n != nil {
-		num, _ := n.(manifest.Number)
-		c.files, _ = num.Int()
-	}
-	_, err := fmt.Sscan(string(ino), &c.ino)
-	if c.path == "" || err != nil {
+	c.path, _ = field[string](o, "path")
+	c.mtime, _ = field[string](o, "mtime")
+	c.digest, _ = field[string](o, "digest")
+	c.partial, _ = field[bool](o, "partial")
+	if c.ino, ok = number[uint64](o, "ino"); !ok || c.path == "" {
 		return nil
 	}
 	if c.partial {
 		return c
 	}
-	if _, err := fmt.Sscan(string(bytes), &c.bytes); err != nil || c.digest == "" {
+	c.files, _ = number[int](o, "files")
+	if c.bytes, ok = number[int64](o, "bytes"); !ok || c.digest == "" {
 		return nil
 	}
 	return c
+}
+
+// number returns a whole number of an object, false if there is none of that name.
+func number[T int | int64 | uint64](o manifest.Object, key string) (n T, ok bool) {
+	text, ok := field[manifest.Number](o, key)
+	if !ok {
+		return 0, false
+	}
+	_, err := fmt.Sscan(string(text), &n)
+	return n, err == nil
 }
 
 // loggedContent is what a log's sidecar says of the data, nil where it cannot be

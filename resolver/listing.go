@@ -105,24 +105,17 @@ func (l *listing) object() manifest.Object {
 
 // listingOf reads what object wrote; nil if that is not there, or not of ours.
 func listingOf(side manifest.Object) *listing {
-	v, _ := side.Get("data")
-	o, ok := v.(manifest.Object)
+	o, ok := field[manifest.Object](side, "data")
 	if !ok {
 		return nil
 	}
 	l := &listing{}
-	uri, _ := o.Get("uri")
-	digest, _ := o.Get("digest")
-	l.uri, _ = uri.(string)
-	l.digest, _ = digest.(string)
-	files, _ := o.Get("files")
-	bytes, _ := o.Get("bytes")
-	n, ok := files.(manifest.Number)
-	if ok {
-		l.files, ok = n.Int()
-	}
-	b, isNumber := bytes.(manifest.Number)
-	if _, err := fmt.Sscan(string(b), &l.bytes); err != nil || !ok || !isNumber || l.uri == "" || l.digest == "" {
+	l.uri, _ = field[string](o, "uri")
+	l.digest, _ = field[string](o, "digest")
+	var counted, sized bool
+	l.files, counted = number[int](o, "files")
+	l.bytes, sized = number[int64](o, "bytes")
+	if !counted || !sized || l.uri == "" || l.digest == "" {
 		return nil
 	}
 	return l

@@ -42,12 +42,8 @@ once if it answers, else by the outbox, as a log does.`,
 			if err != nil {
 				return err
 			}
-			switch {
-			case noWait:
-			case d != nil:
-				a.unsettled(res.WandB)
-			default:
-				res.WandB = a.await(c.Context(), k, res.WandB)
+			if !noWait {
+				res.WandB = a.settle(c.Context(), k, d, res.WandB)
 			}
 			if d == nil {
 				k.tellMounts(ref.Name)

@@ -15,6 +15,16 @@ import (
 // large manifest is.
 const longestAwait = 5 * time.Minute
 
+// settle waits for W&B, unless the daemon behind a door has done so, and says what is
+// not settled. It returns how far the push is.
+func (a *app) settle(ctx context.Context, k *core, d *door, p *manifest.Push) *manifest.Push {
+	if d == nil {
+		return a.await(ctx, k, p)
+	}
+	a.unsettled(p)
+	return p
+}
+
 // await waits for W&B to have what was logged, or for the first try to fail: then it
 // stays in the outbox. It returns how far it is.
 func (a *app) await(ctx context.Context, k *core, p *manifest.Push) *manifest.Push {

@@ -216,12 +216,8 @@ func (a *app) log(c *cobra.Command, k *core, d *door, name string, text []byte, 
 	if err != nil {
 		return err
 	}
-	switch {
-	case noWait:
-	case d != nil:
-		a.unsettled(res.WandB)
-	default:
-		res.WandB = a.await(c.Context(), k, res.WandB)
+	if !noWait {
+		res.WandB = a.settle(c.Context(), k, d, res.WandB)
 	}
 	if res.Warning != "" {
 		fmt.Fprintf(a.err, "artifactfs: %s\n", clean(res.Warning))
