@@ -127,7 +127,8 @@ func (fl *Filler) patiently(ctx context.Context, f *File, index int64) error {
 	}
 }
 
-// block fetches what is missing of one.
+// block fetches what is missing of one. A unit is counted when it is passed: some of a request come
+// while those before them are looked at.
 func (fl *Filler) block(ctx context.Context, f *File, index int64) error {
 	b, err := f.c.hold(ctx, f.o, index)
 	if errors.Is(err, errHung) {
@@ -137,6 +138,9 @@ func (fl *Filler) block(ctx context.Context, f *File, index int64) error {
 	}
 	defer f.c.release(b)
 	r := reading{f: f, b: b}
+	f.c.mu.Lock()
+	had := b.have
+	f.c.mu.Unlock()
 	for i, last := 0, b.units()-1; i <= last; {
 		f.c.mu.Lock()
 		there, gap := b.run(i, last), 1
@@ -144,18 +148,21 @@ func (fl *Filler) block(ctx context.Context, f *File, index int64) error {
 			gap++
 		}
 		f.c.mu.Unlock()
-		if i += there; there > 0 {
+		for range there {
+			if !had.has(i) {
+				fl.fetched.Add(int64(f.o.length(b.first() + int64(i))))
+			}
+			i++
+		}
+		if there > 0 {
 			continue
 		}
-		came, err := r.await(ctx, i, i+gap-1)
+		_, err := r.await(ctx, i, i+gap-1)
 		if errors.Is(err, errNotKept) {
 			return ErrNoRoom
 		} else if err != nil {
 			return fmt.Errorf("bytes from %d: %w", (b.first()+int64(i))*unit, err)
 		}
-		from := (b.first() + int64(i)) * unit
-		fl.fetched.Add(min(from+int64(came)*unit, f.size) - from)
-		i += came
 	}
 	return nil
 }
