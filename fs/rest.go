@@ -27,6 +27,7 @@ const (
 	restTwice = 2           // what the first time finds dead, the second sweeps up
 	longPause = 120         // rests, ten minutes, after which names are forgotten that nobody uses,
 	fewNames  = 4096        // if they are more than these
+	longAsk   = 64          // looks between two askings of a kernel that has nothing to forget
 )
 
 // mostNames bounds what the kernel knows: so that the daemon's memory stays below a
@@ -49,7 +50,10 @@ const leastNames = 200_000
 func (s *Server) rest() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	var p pauses
+	var (
+		p pauses
+		a asks
+	)
 	most := idleThreads()
 	for look := 1; ; look++ {
 		select {
@@ -57,7 +61,7 @@ func (s *Server) rest() {
 			return
 		case <-tick.C:
 		}
-		if nodes.Known(s.root) > s.most {
+		if a.now(nodes.Known(s.root) > s.most) {
 			s.prune(s.most-s.most/4, false)
 		}
 		if look%restEvery != 0 {
@@ -85,6 +89,27 @@ func (s *Server) prune(keep int, unopened bool) {
 		s.noPrune = true
 		s.log.Debug("the kernel forgets names when it lacks memory only", "why", err)
 	}
+}
+
+// asks finds the looks at which the kernel is asked to forget. An asking sorts all names: where
+// all are in use, it helps nothing, and comes ever more rarely.
+type asks struct {
+	left, wait int // looks: until the next, and between the last two
+}
+
+// now is told at each look whether there are too many names.
+func (a *asks) now(many bool) bool {
+	if !many {
+		*a = asks{}
+		return false
+	}
+	if a.left > 0 {
+		a.left--
+		return false
+	}
+	a.wait = min(max(1, 2*a.wait), longAsk)
+	a.left = a.wait - 1
+	return true
 }
 
 // threads is how many there are, and how many of them are in a system call: they may

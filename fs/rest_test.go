@@ -108,3 +108,17 @@ func waits(t *testing.T, n int) {
 		runtime.Gosched()
 	}
 }
+
+// A kernel that is asked to forget, and has nothing to, is asked ever more rarely; one that forgot, at once again.
+func TestAsks(t *testing.T) {
+	var a asks
+	var at []int
+	for look := range 300 {
+		if a.now(look != 250) {
+			at = append(at, look)
+		}
+	}
+	if want := []int{0, 1, 3, 7, 15, 31, 63, 127, 191, 251, 252, 254, 258, 266, 282}; !slices.Equal(at, want) {
+		t.Errorf("asked at looks %v, want %v", at, want)
+	}
+}
