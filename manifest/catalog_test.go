@@ -33,9 +33,7 @@ func eachBucket(t *testing.T, fn func(t *testing.T, b *bucket.Bucket)) {
 func newPrefix(t *testing.T, at string) *bucket.Bucket {
 	t.Helper()
 	base, params, _ := strings.Cut(at, "?")
-	b := openBucket(t, fmt.Sprintf("%s/%d?%s", base, prefixes.Add(1), params))
-	b.SetDeadline(3 * time.Second)
-	return b
+	return openBucket(t, fmt.Sprintf("%s/%d?%s", base, prefixes.Add(1), params))
 }
 
 var prefixes atomic.Int64
@@ -49,18 +47,17 @@ func TestCatalog(t *testing.T) {
 				return
 			}
 			s, proxy := s.Through(t)
-			testCatalog(t, s.URI, func(testing.TB) func() { return proxy.Down() })
+			testCatalog(t, s.URI, proxy.Down)
 		})
 	}
 }
 
-func testCatalog(t *testing.T, at string, down func(testing.TB) func()) {
+func testCatalog(t *testing.T, at string, down func() (mend func())) {
 	const ttl = 50 * time.Millisecond
 	sourcetest.Run(t, func(t *testing.T) *sourcetest.Backend {
 		b := newPrefix(t, at)
-		return &sourcetest.Backend{
-			TTL:   ttl,
-			Break: down,
+		back := &sourcetest.Backend{
+			TTL: ttl,
 			Open: func(t testing.TB) resolver.Source {
 				return manifest.NewCatalog(b, &manifest.CatalogOptions{TTL: ttl})
 			},
@@ -70,6 +67,14 @@ func testCatalog(t *testing.T, at string, down func(testing.TB) func()) {
 				}
 			},
 		}
+		if down != nil {
+			back.Break = func(testing.TB) func() {
+				b.SetDeadline(time.Second) // of requests that the client makes again and again
+				mend := down()
+				return func() { mend(); b.SetDeadline(0) }
+			}
+		}
+		return back
 	})
 }
 
@@ -212,7 +217,8 @@ func TestCatalogNamesSurvive(t *testing.T) {
 		t.Skip("starts a server")
 	}
 	s, proxy := buckettest.S3(t).Through(t)
-	c, ctx := manifest.NewCatalog(newPrefix(t, s.URI), nil), t.Context()
+	b, ctx := newPrefix(t, s.URI), t.Context()
+	c := manifest.NewCatalog(b, nil)
 	for range 2 {
 		if _, err := c.Publish(ctx, "m", hubDraft("/d")); err != nil {
 			t.Fatal(err)
@@ -228,6 +234,7 @@ func TestCatalogNamesSurvive(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.Down()
+	b.SetDeadline(time.Second)
 	if names, err := c.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"m"}) {
 		t.Errorf("Names while the store is away = %v, %v; want the last answer", names, err)
 	}

@@ -20,7 +20,7 @@ func TestFifoAsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := openT(t, root)
-	ctx, stop := context.WithTimeout(bg, 5*time.Second)
+	ctx, stop := context.WithTimeout(bg, time.Minute)
 	defer stop()
 	if _, err := d.Versions(ctx, "fifo"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("its versions: %v", err)
