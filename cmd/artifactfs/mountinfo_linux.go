@@ -135,6 +135,10 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// named has ps, top and pgrep call this process artifactfs, and not exe, as the kernel
+// does after self.
+func named() { _ = os.WriteFile("/proc/self/comm", []byte("artifactfs"), 0) }
+
 // canonical is dir as mountinfo has it: absolute, without links. A dead mount
 // cannot be looked into, so its own name is not followed.
 func canonical(dir string) (string, error) {

@@ -24,6 +24,7 @@ func (a *app) serveCmd() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, _ []string) error {
+			named()
 			unix.CloseOnExec(readyFD)
 			unix.CloseOnExec(lockFD)
 			unix.CloseOnExec(lineFD)

@@ -20,6 +20,7 @@ func (a *app) superviseCmd() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(*cobra.Command, []string) error {
+			named()
 			s, err := readState(file)
 			if err != nil {
 				return err
