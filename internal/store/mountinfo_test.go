@@ -121,7 +121,7 @@ func TestOwnMountIsNotTouched(t *testing.T) {
 	hung(t, dir+"/other", "fuse.hung")
 	must(t, os.Symlink("art/x/v1", dir+"/rel"))
 	must(t, os.Symlink(dir+"/art", dir+"/abs"))
-	l := NewLocal(&Options{Deadline: 5 * time.Second, Own: func() []string { return []string{dir + "/other"} }})
+	l := NewLocal(&Options{Deadline: time.Minute, Own: func() []string { return []string{dir + "/other"} }})
 	ctx := context.Background()
 	begin := time.Now()
 	for _, p := range []string{"art", "art/x", "art/x/../..", "rel", "abs/y", "other", "other/x", "./rel/../../rel"} {
@@ -138,7 +138,7 @@ func TestOwnMountIsNotTouched(t *testing.T) {
 			t.Errorf("%s is called searchable", p)
 		}
 	}
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("took %v: something was touched", took)
 	}
 }

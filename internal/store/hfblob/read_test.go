@@ -83,7 +83,7 @@ func TestReadFaults(t *testing.T) {
 		begun := time.Now()
 		wantRead(t, r, "f", 0, -1, "", "abc")
 		wantRead(t, r, "large", 0, 10, "", "0123456789")
-		if took := time.Since(begun); took > 10*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("%+v: the reads took %v", f, took)
 		}
 		hub.Mend()
@@ -94,7 +94,7 @@ func TestReadFaults(t *testing.T) {
 		hub.Fail(f)
 		begun := time.Now()
 		wantRead(t, r, "large", 10, 50_000, "", large[10:50_010])
-		if took := time.Since(begun); took > 10*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("%+v: the read took %v", f, took)
 		}
 	}
