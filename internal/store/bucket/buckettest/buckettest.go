@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -150,13 +151,19 @@ func tool(t testing.TB, rel string) string {
 	return path
 }
 
+// freeAddr returns an address that nothing listens on. Its port lies below those that the
+// kernel gives to whoever connects: one of them might be taken before the server has it.
 func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // start runs a server until the end of the test, and waits until it listens.
