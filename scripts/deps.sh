@@ -11,7 +11,7 @@ mount_needs="fusermount3:fuse3"
 test_needs="$mount_needs git:git gcc:gcc python3:python3 dash:dash rsync:rsync tar:tar
   setfacl:acl setfattr:attr strace:strace unshare:util-linux findmnt:util-linux mount:mount pgrep:procps nsenter:util-linux setpriv:util-linux fincore:util-linux
   ip:iproute2 systemd-analyze:systemd groff:groff man:man-db ps:procps fio:fio hyperfine:hyperfine bindfs:bindfs rclone:rclone
-  node:nodejs npm:npm chromium:chromium crun:crun busybox:busybox-static shellcheck:shellcheck"
+  node:nodejs npm:npm chromium:chromium crun:crun logrotate:logrotate busybox:busybox-static shellcheck:shellcheck"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 

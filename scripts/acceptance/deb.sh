@@ -14,7 +14,7 @@ rm -rf "$base/root/usr/local/bin/artifactfs" "$base"/root/sbin/{,u}mount.fuse.ar
 
 cat >"$base/root/tmp/inside.sh" <<'INSIDE'
 set -eux -o pipefail
-export HOME=/root XDG_STATE_HOME=/tmp/state XDG_RUNTIME_DIR=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root XDG_RUNTIME_DIR=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin
 find /usr /etc /var /opt -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -name '*artifactfs*' -print | sort >/tmp/before
 dpkg -i /tmp/1.0.0.deb
 artifactfs version | grep "^artifactfs 1.0.0 "
@@ -29,6 +29,10 @@ echo one >/tmp/data/f
 artifactfs log corpus /tmp/data artifacts.manifest.root=/tmp/store
 mount -t fuse.artifactfs -o data_roots=/tmp /tmp/store /tmp/mnt
 [ "$(cat /tmp/mnt/corpus/latest/f)" = one ]
+log=$(artifactfs status --json /tmp/mnt | sed -n 's/.*"log_file": "\(.*\)".*/\1/p')
+grep -c . "$log"
+logrotate --force /etc/logrotate.d/artifactfs
+zcat "$log.1.gz" | grep -c .
 exec 5</tmp/mnt/corpus/v1/f
 before=$(artifactfs status --json /tmp/mnt | grep '"pid"')
 dpkg -i /tmp/1.0.1.deb
@@ -37,6 +41,7 @@ dpkg -i /tmp/1.0.1.deb
 [ "$(cat /tmp/mnt/corpus/latest/f)" = one ]
 artifactfs mount --replace /tmp/mnt artifactfs.data_roots=/tmp 5<&- artifacts.manifest.root=/tmp/store >/dev/null
 [ "$(cat <&5)" = one ]
+[ -s "$log" ] && [ "$(tr -cd '\0' <"$log" | wc -c)" = 0 ] # what is logged goes on, from the file's start
 exec 5<&-
 [ "$(cat /tmp/mnt/corpus/latest/f)" = one ]
 until grep -q ' /tmp/mnt/corpus/v1 ' /proc/self/mountinfo; do cat /tmp/mnt/corpus/latest/f >/dev/null; sleep 0.1; done # it is bound
@@ -44,6 +49,7 @@ umount /tmp/mnt
 ! grep ' /tmp/mnt ' /proc/self/mountinfo
 
 dpkg --purge artifactfs
+[ ! -e /var/log/artifactfs ]
 find /usr /etc /var /opt -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -name '*artifactfs*' -print | sort | diff /tmp/before -
 INSIDE
 chroot "$base/root" bash /tmp/inside.sh

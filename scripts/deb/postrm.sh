@@ -4,3 +4,6 @@ set -e
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload || true
 fi
+if [ "$1" = purge ]; then
+  rm -rf /var/log/artifactfs
+fi
