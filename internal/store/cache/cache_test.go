@@ -197,6 +197,40 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// However much of what is read turns out to be damaged, one after the other, all of it is
+// fetched again and kept. What is damaged each time is read past the disk.
+func TestDamageGoesOn(t *testing.T) {
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("a", 32<<20)
+	f := c.Object(src, int64(len(src.body)))
+	defer f.Close()
+	readAt(t, f, src.body, 0, 1<<20)
+	settled(c)
+	disk := f.o.disk.Load().data
+	spoil := func(u int64) {
+		if _, err := disk.WriteAt([]byte("damage"), u*unit+1000); err != nil {
+			t.Error(err)
+		}
+	}
+	next := map[int64]int64{0: 4, 4: 8, 8: 12} // spoilt when a unit is fetched again
+	src.each = func(off, _ int64) fault {
+		if u, ok := next[off/unit]; ok {
+			spoil(u)
+		}
+		return fault{}
+	}
+	before := src.sent.Load()
+	spoil(0)
+	readAt(t, f, src.body, 0, 1<<20)
+	if again := src.sent.Load() - before; again != 4*unit {
+		t.Errorf("%d bytes were fetched again for four damaged units", again)
+	}
+	readAt(t, f, src.body, 0, 1<<20)
+	if again := src.sent.Load() - before; again != 4*unit {
+		t.Errorf("read again, %d bytes were fetched", again)
+	}
+}
+
 // swapUnits exchanges the first two of a file's parts of n bytes.
 func swapUnits(t *testing.T, path string, n, from int64) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

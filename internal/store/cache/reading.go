@@ -11,7 +11,7 @@ type reading struct {
 	b *block
 
 	written int // the block's, when what is read from the disk was there
-	damaged int // how often what was on the disk was not what was written
+	damaged int // how often what was on the disk was not what was written, since some of it was
 	failed  int // how often a fetch failed that another began
 }
 
@@ -32,6 +32,9 @@ func (r *reading) read(ctx context.Context, p []byte, off int64) (int, error) {
 		}
 		part := p[done:min(int64(len(p)), int64(done)+int64(i+there)*unit-at)]
 		k, err := r.fromDisk(ctx, part, base+at)
+		if k > 0 {
+			r.damaged = 0 // more of what an earlier process left may be damaged than was swept
+		}
 		if done += k; err != nil {
 			return done, err
 		} else if k == len(part) {
