@@ -64,7 +64,7 @@ func TestFileFaults(t *testing.T) {
 			srv.Heal()
 			srv.Fail("GET", fault)
 			defer srv.Heal()
-			c, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+			c, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 			defer cancel()
 			if got, err := read(c, o, 0, 1<<20); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes, %v", len(got), err)
@@ -72,21 +72,22 @@ func TestFileFaults(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct {
-		fault wandbtest.Fault
-		is    error
+		fault    wandbtest.Fault
+		deadline time.Duration // what passes is asked for again until then
+		is       error
 	}{
-		"404":      {wandbtest.Fault{Status: 404, Times: -1}, syscall.EIO},
-		"503":      {wandbtest.Fault{Status: 503, Times: -1}, syscall.EIO},
-		"dropped":  {wandbtest.Fault{Drop: true, Times: -1}, syscall.EIO},
-		"hangs":    {wandbtest.Fault{Hang: true, Times: -1}, context.DeadlineExceeded},
-		"no range": {wandbtest.Fault{Status: 200, Body: "something else"}, syscall.EIO},
+		"404":      {wandbtest.Fault{Status: 404, Times: -1}, time.Minute, syscall.EIO},
+		"503":      {wandbtest.Fault{Status: 503, Times: -1}, 3 * time.Second, syscall.EIO},
+		"dropped":  {wandbtest.Fault{Drop: true, Times: -1}, 3 * time.Second, syscall.EIO},
+		"hangs":    {wandbtest.Fault{Hang: true, Times: -1}, time.Second, context.DeadlineExceeded},
+		"no range": {wandbtest.Fault{Status: 200, Body: "something else"}, time.Minute, syscall.EIO},
 	} {
 		t.Run("never: "+name, func(t *testing.T) {
 			s := open(t, srv, nil)
 			o := object(t, filesOf(t, s, "m"), "f").Object
 			srv.Fail("GET", c.fault)
 			defer srv.Heal()
-			within, cancel := context.WithTimeout(context.Background(), time.Second)
+			within, cancel := context.WithTimeout(context.Background(), c.deadline)
 			defer cancel()
 			got, err := read(within, o, 0, 1<<20)
 			if !errors.Is(err, c.is) || errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "ignature=") || !strings.Contains(err.Error(), srv.URL) {

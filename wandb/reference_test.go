@@ -100,7 +100,7 @@ func TestHTTPReference(t *testing.T) {
 	ranges, tag = true, `"v2"`
 	mu.Unlock()
 	for name, words := range map[string]string{"tagged": "changed since it was logged", "gone": "404"} {
-		within, cancel := context.WithTimeout(context.Background(), time.Second)
+		within, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		got, err := read(within, object(t, f, name).Object, 0, 5)
 		cancel()
 		if !errors.Is(err, syscall.EIO) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {

@@ -12,11 +12,12 @@ import (
 // A reader who leaves does not take the request for addresses with him that others wait
 // for: it is asked once, and they get their bytes.
 func TestLeaverLeavesAddresses(t *testing.T) {
+	t.Parallel()
 	srv := wandbtest.New(t, nil)
 	s := open(t, srv, nil)
 	log(t, srv, wandbtest.Version{Name: "m", Files: map[string][]byte{"f": []byte("hello")}})
 	o := object(t, filesOf(t, s, "m"), "f").Object
-	srv.Fail("FileURLs", wandbtest.Fault{Delay: 500 * time.Millisecond})
+	srv.Fail("FileURLs", wandbtest.Fault{Delay: 3 * time.Second})
 	leaving, leave := context.WithCancel(ctx(t))
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { _, err := read(leaving, o, 0, 5); first <- err }()
