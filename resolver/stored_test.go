@@ -161,7 +161,7 @@ func TestStoredLocal(t *testing.T) {
 	}
 	link("/etc/hostname", "outside")
 	s.wantNone("m/v1/in", syscall.EPERM)
-	s.Local().Reconfigure([]string{s.data}, time.Second)
+	s.Local().Reconfigure([]string{s.data}, time.Minute)
 	if got := s.read("m/v1/in"); got != "referred to" {
 		t.Errorf("in holds %q", got)
 	}

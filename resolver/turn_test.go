@@ -27,8 +27,27 @@ func TestListersWaitForAWriter(t *testing.T) {
 		return names
 	}
 
+	turns := &s.Tree.drafts
+	turnOf := func(w writer) *turn {
+		t.Helper()
+		turns.mu.Lock()
+		defer turns.mu.Unlock()
+		if len(turns.turns) != 1 || turns.turns["a"] == nil || turns.turns["a"].by != ownerOf(w.ctx) {
+			t.Fatalf("the turns are %v, want one of process %d", turns.turns, ownerOf(w.ctx).process)
+		}
+		return turns.turns["a"]
+	}
+
+	begun := time.Now()
 	list(one)
 	list(one) // its own listing does not wait for itself
+	its := turnOf(one)
+	turns.mu.Lock()
+	if left := its.until.Sub(begun); left < turnHold {
+		t.Errorf("a writer has its turn for %v", left)
+	}
+	its.until = time.Now().Add(time.Hour) // however slow this machine is
+	turns.mu.Unlock()
 	got := make(chan int)
 	go func() { got <- list(two) }()
 	select {
@@ -42,9 +61,12 @@ func TestListersWaitForAWriter(t *testing.T) {
 		t.Errorf("it lists %d versions after the mkdir, want 2", n)
 	}
 
-	start := time.Now()
-	list(one) // two has made nothing, and its time runs out
-	if took := time.Since(start); took > turnWait {
-		t.Errorf("waited %v for a reader", took)
+	its = turnOf(two) // which has made nothing, and its time runs out
+	turns.mu.Lock()
+	if left := time.Until(its.until); left > turnHold+20*turnEntry {
+		t.Errorf("a reader is waited for %v", left)
 	}
+	turns.mu.Unlock()
+	list(one)
+	turnOf(one)
 }

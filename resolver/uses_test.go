@@ -121,13 +121,17 @@ func TestUseWaits(t *testing.T) {
 	a := inJob("a")
 	begin := time.Now()
 	s.Opened(a, "m", 1)
-	if took := time.Since(begin); took < useWait || took > useWait+5*time.Second {
+	if took := time.Since(begin); took < useWait || took > useWait+20*time.Second {
 		t.Errorf("the first open took %v", took)
 	}
-	begin = time.Now()
-	s.Opened(a, "m", 1)
-	if took := time.Since(begin); took > useWait/2 {
-		t.Errorf("the second open took %v", took)
+	took := time.Hour
+	for try := 0; try < 5 && took > useWait/2; try++ { // of a busy machine
+		begin = time.Now()
+		s.Opened(a, "m", 1)
+		took = time.Since(begin)
+	}
+	if took > useWait/2 {
+		t.Errorf("an open after the first took %v", took)
 	}
 	time.AfterFunc(100*time.Millisecond, func() { close(slow.gate) })
 	s.want("the log waits", s.usedBy(a, "out", `{"path": "DATA/d"}`), "m:v1 ")
