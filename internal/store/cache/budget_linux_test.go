@@ -75,6 +75,15 @@ func TestBudget(t *testing.T) {
 	if most := <-done; most < size/2 {
 		t.Errorf("at most %d bytes were kept of %d", most, size)
 	}
+	settled(c)
+	list, err := List(dir)
+	said := int64(0)
+	for _, k := range list {
+		said += k.Bytes
+	}
+	if used := c.Usage().Used; err != nil || said > used || said < size/4 {
+		t.Errorf("%d bytes are listed, %v, and %d used: what was evicted is not there", said, err, used)
+	}
 }
 
 // Memory is back where it was after many readers.

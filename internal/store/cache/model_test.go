@@ -162,7 +162,11 @@ func (w *world) whole() {
 		return
 	}
 	o := w.open[w.rnd.IntN(len(w.open))]
-	f, err := o.f.Open(context.Background())
+	read := func() (*os.File, error) { return o.f.Open(context.Background()) }
+	if w.rnd.IntN(2) == 0 {
+		read = o.f.Ready
+	}
+	f, err := read()
 	w.note("whole %q: %v", o.src.key, err)
 	if err != nil {
 		return

@@ -85,6 +85,31 @@ func TestOpenWholeSurvives(t *testing.T) {
 	}
 }
 
+// What is open whole stays also when its sums are lost, and it is fetched anew.
+func TestOpenWholeReplaced(t *testing.T) {
+	dir := t.TempDir()
+	c := openCache(t, dir, 64<<20)
+	src := newSource("a", 2<<20)
+	f := c.Object(src, 2<<20)
+	readAt(t, f, src.body, 0, 2<<20)
+	real, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	kill(c)
+	c = openCache(t, dir, 64<<20)
+	if err := os.Remove(c.dir + "/" + f.o.name + sumsSuffix); err != nil {
+		t.Fatal(err)
+	}
+	f = c.Object(src, 2<<20)
+	defer f.Close()
+	readAt(t, f, src.body, 0, unit)
+	if got, err := io.ReadAll(real); err != nil || !bytes.Equal(got, src.body) {
+		t.Errorf("%d bytes, right: %v, %v", len(got), bytes.Equal(got, src.body), err)
+	}
+}
+
 // What a process wrote without getting to its sum is given back by the next one.
 func TestTrim(t *testing.T) {
 	dir := t.TempDir()
@@ -133,30 +158,38 @@ func TestExcess(t *testing.T) {
 	}
 }
 
-// Content with another digest is an error, and is fetched anew by who opens it next.
+// Content with another digest is an error, and is fetched anew by who opens it next, also
+// after a restart.
 func TestDigest(t *testing.T) {
-	c := openCache(t, t.TempDir(), 64<<20)
-	src := digested{newSource("a", 2<<20)}
-	sum := md5.Sum(src.body)
-	src.digest = sum[:]
-	right := src.body[5]
-	src.body[5]++
-	f := c.Object(src, 2<<20)
-	_, _ = f.ReadContext(t.Context(), make([]byte, 2<<20), 0)
-	settled(c)
-	if _, err := f.ReadContext(t.Context(), make([]byte, 10), 0); !errors.Is(err, syscall.EIO) {
-		t.Errorf("read: %v, want EIO", err)
-	}
-	f.Close()
-	src.body[5] = right
-	f = c.Object(src, 2<<20)
-	defer f.Close()
-	readAt(t, f, src.body, 0, 2<<20)
-	settled(c)
-	readAt(t, f, src.body, 0, 2<<20)
-	if file, err := f.Open(t.Context()); err != nil {
-		t.Error(err)
-	} else {
-		file.Close()
+	for _, restart := range []bool{false, true} {
+		dir := t.TempDir()
+		c := openCache(t, dir, 64<<20)
+		src := digested{newSource("a", 2<<20)}
+		sum := md5.Sum(src.body)
+		src.digest = sum[:]
+		right := src.body[5]
+		src.body[5]++
+		f := c.Object(src, 2<<20)
+		_, _ = f.ReadContext(t.Context(), make([]byte, 2<<20), 0)
+		settled(c)
+		if _, err := f.ReadContext(t.Context(), make([]byte, 10), 0); !errors.Is(err, syscall.EIO) {
+			t.Errorf("read: %v, want EIO", err)
+		}
+		f.Close()
+		if restart {
+			kill(c)
+			c = openCache(t, dir, 64<<20)
+		}
+		src.body[5] = right
+		f = c.Object(src, 2<<20)
+		readAt(t, f, src.body, 0, 2<<20)
+		settled(c)
+		readAt(t, f, src.body, 0, 2<<20)
+		if file, err := f.Open(t.Context()); err != nil {
+			t.Error(err)
+		} else {
+			file.Close()
+		}
+		f.Close()
 	}
 }
