@@ -62,7 +62,7 @@ func TestPushAlias(t *testing.T) {
 func TestPushAliasRefused(t *testing.T) {
 	const none = manifest.NoVersion
 	srv := wandbtest.New(t, nil)
-	o := open(t, t.TempDir(), srv)
+	o := patient(open(t, t.TempDir(), srv))
 	running(t, o)
 	ended(t, o, pushed(t, o, "m", 1, draft(t, "m", tree(t, "a"))).ID)
 	for _, c := range []struct {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,8 +32,7 @@ func TestCrashChild(t *testing.T) {
 		t.Skip("runs as a child of TestCrash")
 	}
 	store := crashStore(t, dir)
-	o := open(t, dir, &wandbtest.Server{URL: os.Getenv("CRASH_SERVER"), Key: os.Getenv("CRASH_KEY")}, with(store))
-	o.request = time.Minute // nothing is to be slow here but the machine
+	o := patient(open(t, dir, &wandbtest.Server{URL: os.Getenv("CRASH_SERVER"), Key: os.Getenv("CRASH_KEY")}, with(store)))
 	n := 0
 	o.step = func(name string) {
 		n++

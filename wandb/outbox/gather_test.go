@@ -222,7 +222,7 @@ func TestGatherAsCaller(t *testing.T) {
 	if err := os.Chmod(dir+"/closed", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	o := open(t, t.TempDir(), srv, func(opt *Options) { opt.Data = store.NewLocal(&store.Options{AsCaller: true}) })
+	o := patient(open(t, t.TempDir(), srv, func(opt *Options) { opt.Data = store.NewLocal(&store.Options{AsCaller: true}) }))
 	ctx := store.WithCaller(bg, store.Caller{UID: 65534, GID: 65534})
 	p, err := o.Push(ctx, "data", 1, draft(t, "data", dir))
 	if err != nil {

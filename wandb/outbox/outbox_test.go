@@ -107,7 +107,7 @@ func filesBelow(t *testing.T, dir string) []string {
 // A commit that another version came before is begun anew; the SDK gives up there.
 func TestConflict(t *testing.T) {
 	srv := wandbtest.New(t, nil)
-	o := open(t, t.TempDir(), srv)
+	o := patient(open(t, t.TempDir(), srv))
 	srv.Fail("Commit", wandbtest.Fault{Status: 409, Times: 3})
 	p := pushed(t, o, "data", 1, draft(t, "data", "/d"))
 	if p, err := o.Try(bg, p.ID); err != nil || p.State != manifest.PushDone || p.Tries != 0 {
@@ -146,7 +146,7 @@ func TestLatestMovesForward(t *testing.T) {
 func TestCallersRun(t *testing.T) {
 	srv := wandbtest.New(t, nil)
 	env := map[string]string{"WANDB_RUN_ID": "job7", "NEMO_EXPERIMENT_ID": "exp-1"}
-	o := open(t, t.TempDir(), srv, func(opt *Options) { opt.Env = func(context.Context) map[string]string { return env } })
+	o := patient(open(t, t.TempDir(), srv, func(opt *Options) { opt.Env = func(context.Context) map[string]string { return env } }))
 	running(t, o)
 	if p := ended(t, o, pushed(t, o, "data", 1, draft(t, "data", "/d")).ID); !strings.HasPrefix(p.Run, "team/nemotron/afs") {
 		t.Errorf("a run that is not there: %+v", p)

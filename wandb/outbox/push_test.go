@@ -17,9 +17,9 @@ import (
 func TestPush(t *testing.T) {
 	srv := wandbtest.New(t, nil)
 	var told []manifest.Push
-	o := open(t, t.TempDir(), srv, func(opt *Options) {
+	o := patient(open(t, t.TempDir(), srv, func(opt *Options) {
 		opt.Done = func(_ context.Context, p *manifest.Push) error { told = append(told, *p); return nil }
-	})
+	}))
 	running(t, o)
 	dir := tree(t, "train/00.bin", "a b")
 	d := draft(t, "data", `{"path": "`+dir+`", "type": "SFTDataArtifact", "pack_size": 4096, "description": "words", "aliases": ["prod"],
@@ -93,7 +93,7 @@ func TestVersionZero(t *testing.T) {
 // same record logged again, to the microsecond.
 func TestChangedDirectory(t *testing.T) {
 	srv := wandbtest.New(t, nil)
-	o := open(t, t.TempDir(), srv)
+	o := patient(open(t, t.TempDir(), srv))
 	running(t, o)
 	dir := tree(t, "x")
 	d := draft(t, "data", dir)
@@ -130,7 +130,7 @@ func TestWrongType(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	o := open(t, dir, srv)
+	o := patient(open(t, dir, srv))
 	running(t, o)
 	p := ended(t, o, pushed(t, o, "data", 1, draft(t, "data", "/d")).ID)
 	if p.State != manifest.PushFailed || !strings.Contains(p.Error, "of type other") {
