@@ -54,7 +54,7 @@ test: unit acceptance
 
 # Unit tests mount too. Those that need root or /dev/fuse say so and skip without.
 unit: deps
-	go test $(PACKAGES)
+	go test -timeout 20m $(PACKAGES)
 
 # What the project promises, against the real binary; one at a time, since some promises are in seconds.
 acceptance: deps build

@@ -51,6 +51,9 @@ func (d *doctor) mount(dir string) {
 		return
 	}
 	switch {
+	case now == notMounted && s != nil && s.elsewhere():
+		d.add(what, warn, away, "names are not found here", "artifactfs mount "+dir)
+		return
 	case now == notMounted && s != nil:
 		d.add(what, warn, "its supervisor is about to bring it back", "names are not found for a moment", "artifactfs status "+dir)
 		return

@@ -229,3 +229,10 @@ func sameMount(a, b *state) bool {
 	}
 	return key(a) == key(b)
 }
+
+// elsewhere reports whether the mount, which is not here, had been made: umount(8) has taken
+// it away here, and its daemon goes on for those who have it too, or is about to end.
+func (s *state) elsewhere() bool { return s.Supervisor != 0 && alive(s.Daemon) }
+
+// away is what that means.
+const away = "it is unmounted here; its daemon goes on while another mount namespace, as a container's, has it, or something in it is open"

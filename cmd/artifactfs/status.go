@@ -112,6 +112,8 @@ func gatherStatus(dir string) *statusDoc {
 		d.Warnings = append(d.Warnings, err.Error())
 	case h == notMounted && s == nil:
 		return nil
+	case h == notMounted && s.elsewhere():
+		d.State, d.Warnings = "unmounted", append(d.Warnings, away)
 	case h == notMounted:
 		d.State = "starting"
 	case h == hung:
