@@ -67,7 +67,7 @@ func TestReleaseWhileDataHangs(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("release waits for the data")
 	}
 	close(answer)
@@ -90,7 +90,7 @@ func TestTakeOverWhileDataHangs(t *testing.T) {
 		if len(left) != 1 {
 			t.Errorf("left %q", left)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("taking over waits for the data")
 	}
 }

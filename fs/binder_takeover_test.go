@@ -132,7 +132,7 @@ func TestBoundLater(t *testing.T) {
 	b, _, mnt := binding(t, "one")
 	defer b.close()
 	b.later([]string{"one/v1"})
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		there, err := b.mounted()
 		if err == nil && there[mnt+"/one/v1"] {
 			return
@@ -164,7 +164,7 @@ func TestPinWhileStoreHangs(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("release waits for the store")
 	}
 	close(src.again)
