@@ -154,6 +154,23 @@ func (c *Catalog) missing() error {
 	return &unreachable{c.b.String(), c.since, c.cause}
 }
 
+// enough ends the wait of who has a last answer, of a store that did not answer the last
+// time: one that is back answers by then, and the first who asked has waited it out.
+func (c *Catalog) enough(known bool) <-chan time.Time {
+	if _, cause := c.Degraded(); cause == nil || !known {
+		return nil
+	}
+	return time.After(away)
+}
+
+// stillAway is the error of who has waited enough.
+func (c *Catalog) stillAway() error {
+	if since, cause := c.Degraded(); cause != nil {
+		return &unreachable{c.b.String(), since, cause}
+	}
+	return &unreachable{c.b.String(), time.Now(), os.ErrDeadlineExceeded}
+}
+
 // changes reports why the store may not be changed, if so.
 func (c *Catalog) changes(name string) error {
 	if err := CheckName(name); err != nil {

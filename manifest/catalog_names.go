@@ -39,6 +39,8 @@ func (c *Catalog) Names(ctx context.Context, prefix string) ([]string, error) {
 				return r.Val.([]string), nil
 			}
 			err = r.Err
+		case <-c.enough(known):
+			err = c.stillAway()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

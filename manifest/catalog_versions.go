@@ -67,6 +67,8 @@ func (c *Catalog) Versions(ctx context.Context, name string) (*Listing, error) {
 			return c.answer(a, r.Val.(*snapshot)), nil
 		}
 		return c.lastAnswer(a, name, s, r.Err)
+	case <-c.enough(s != nil):
+		return c.lastAnswer(a, name, s, c.stillAway())
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -18,9 +18,17 @@ var credentialsOf = map[string]string{
 	"hf":     "HF_TOKEN, or hf auth login",
 }
 
+// reachedBy says what tells each client where its store is.
+var reachedBy = map[string]string{
+	"s3":     "AWS_ENDPOINT_URL or ?endpoint=, HTTPS_PROXY, and whether curl reaches that from here",
+	"gs":     "STORAGE_EMULATOR_HOST, HTTPS_PROXY, and whether curl reaches storage.googleapis.com from here",
+	"azblob": "AZURE_STORAGE_ACCOUNT or ?storage_account=, HTTPS_PROXY, and whether curl reaches that account from here",
+	"hf":     "HF_ENDPOINT, the revision after @, HTTPS_PROXY, and whether curl reaches the Hub from here",
+}
+
 // bucket looks at a manifest root in a bucket, and reports whether it answers.
 func (d *doctor) bucket(ctx context.Context) bool {
-	const check = "manifest root"
+	const check, known = "manifest root", "what is known is answered, the rest is EIO"
 	at, err := openBucket(d.cfg)
 	if err != nil {
 		d.add(check, fail, oneLine(err), "the client cannot be made", "")
@@ -36,8 +44,14 @@ func (d *doctor) bucket(ctx context.Context) bool {
 	case errors.Is(err, fs.ErrPermission):
 		d.add(check, fail, oneLine(err), "the credentials found here may not list it", fix)
 		return false
+	case errors.Is(err, bucket.ErrNoBucket):
+		d.add(check, fail, oneLine(err), known, "correct artifacts.manifest.root, or make the bucket, or look at "+fix)
+		return false
+	case errors.Is(err, bucket.ErrBusy):
+		d.add(check, fail, oneLine(err), known, "wait; a longer artifactfs.ttl asks less often")
+		return false
 	case err != nil:
-		d.add(check, fail, oneLine(err), "what is known is answered, the rest is EIO", "")
+		d.add(check, fail, oneLine(err), known, "look at "+reachedBy[at.URI().Scheme])
 		return false
 	}
 	d.add(check, fine, at.String()+" answers", "", "")

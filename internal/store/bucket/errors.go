@@ -30,7 +30,13 @@ var (
 	ErrChanged = errors.New("the object was changed meanwhile")
 
 	// ErrClock says that credentials are refused because of the time: they are signed with it.
-	ErrClock = errors.New("this machine's clock is not the store's, which refuses that")
+	ErrClock = errors.New("this machine's clock is not the store's, which refuses what is signed with it")
+
+	// ErrNoBucket says that a store answers and has no such bucket, or shows none.
+	ErrNoBucket = errors.New("there is no bucket")
+
+	// ErrBusy says that a store answers that it is asked too much.
+	ErrBusy = errors.New("the store asks for fewer requests")
 
 	// errCondition is that a conditional write was refused.
 	errCondition = errors.New("the store refused the condition")
@@ -45,11 +51,14 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	if errors.Is(err, errCondition) || errors.Is(err, ErrChanged) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
+	kind := gcerrors.Code(err)
+	if all, ok := err.(interface{ Unwrap() []error }); ok && gcerrors.Code(all.Unwrap()[0]) != kind {
+		err = all.Unwrap()[0] // without gocloud's words for the same
+	}
 	if said := lastFailure(ctx); said != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; before that %w", err, said)
 	}
 	status, code := httpStatus(err)
-	kind := gcerrors.Code(err)
 	if kind == gcerrors.Unknown {
 		kind = hfblob.Code(err) // of what did not come by way of gocloud
 	}
@@ -67,7 +76,7 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	case errors.Is(err, hfblob.ErrReadOnly):
 		return fmt.Errorf("%s: %v: %w", what, err, syscall.EROFS)
 	case refused && skew(err) != 0, code == "RequestTimeTooSkewed":
-		return fmt.Errorf("%s: %w (%s) by %v: %w", what, ErrClock, brief(status, code), skew(err).Round(time.Second), fs.ErrPermission)
+		return fmt.Errorf("%s: %w (%s): it is %s: %w", what, ErrClock, brief(status, code), ahead(skew(err)), fs.ErrPermission)
 	case code == "RepoNotFound":
 		return fmt.Errorf("%s: there is no repository %s, or none that this token may see (HF_TOKEN, or hf auth login): %w", what, b.uri.Bucket, syscall.EIO)
 	case code == "RevisionNotFound":
@@ -77,13 +86,15 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	case refused:
 		return fmt.Errorf("%s: the store refuses these credentials (%s): %w", what, brief(status, code), fs.ErrPermission)
 	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && kind == gcerrors.NotFound:
-		return fmt.Errorf("%s: there is no bucket %s, or none that these credentials may see: %w", what, b.uri.Bucket, syscall.EIO)
+		return fmt.Errorf("%s: %w %s, or none that these credentials may see: %w", what, ErrNoBucket, b.uri.Bucket, syscall.EIO)
+	case kind == gcerrors.NotFound && b.uri.Scheme == "s3" && !absent[code]: // versitygw has 404 for a key that it does not know
+		return fmt.Errorf("%s: the store answers %q: %w", what, code, syscall.EIO)
 	case kind == gcerrors.NotFound && (status == http.StatusNotFound || errors.Is(err, storage.ErrObjectNotExist) || b.uri.Scheme == "mem" || b.uri.Scheme == "hf"):
 		return fmt.Errorf("%s: %w", what, fs.ErrNotExist)
 	case status == http.StatusTooManyRequests && b.uri.Scheme == "hf": // which says in words until when
-		return fmt.Errorf("%s: the store asks for fewer requests: %v: %w", what, err, syscall.EIO)
+		return fmt.Errorf("%s: %w: %v: %w", what, ErrBusy, err, syscall.EIO)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-		return fmt.Errorf("%s: the store asks for fewer requests (%s): %w", what, brief(status, code), syscall.EIO)
+		return fmt.Errorf("%s: %w (%s): %w", what, ErrBusy, brief(status, code), syscall.EIO)
 	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed":
 		return fmt.Errorf("%s: the bucket is in another region, or at another endpoint (AWS_REGION, or ?region=, ?endpoint=): %v: %w", what, err, syscall.EIO)
 	}
@@ -97,8 +108,13 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	return fmt.Errorf("%s: %v: %w", what, err, syscall.EIO)
 }
 
-// badToken are codes of S3 for credentials that it refuses with another status than 403.
-var badToken = map[string]bool{"ExpiredToken": true, "InvalidToken": true, "TokenRefreshRequired": true}
+// badToken are codes of S3 for credentials that it refuses with another status than 403;
+// the last is versitygw's.
+var badToken = map[string]bool{"ExpiredToken": true, "InvalidToken": true, "TokenRefreshRequired": true, "InvalidAccessKeyId": true, "XAdminUserNotFound": true}
+
+// absent are codes of S3 that say of an object, and not of the bucket or who asks, that
+// it is not there. An answer to HEAD has no code, and the client says NotFound.
+var absent = map[string]bool{"NoSuchKey": true, "NoSuchVersion": true, "NotFound": true, "": true}
 
 // skew returns how far this machine's clock is ahead of the store's, of an answer that
 // refuses credentials: 0 where that is too little to be the reason. Signatures and tokens
@@ -109,6 +125,17 @@ func skew(err error) time.Duration {
 		return d
 	}
 	return 0
+}
+
+// ahead says of this machine's clock how it is.
+func ahead(skew time.Duration) string {
+	switch d := skew.Round(time.Second); {
+	case d > 0:
+		return fmt.Sprintf("%v ahead", d)
+	case d < 0:
+		return fmt.Sprintf("%v behind", -d)
+	}
+	return "off"
 }
 
 // answerOf returns the headers of the store's answer, nil if there was none.

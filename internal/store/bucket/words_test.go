@@ -29,7 +29,9 @@ var answers = map[string]map[string]struct {
 	words string
 }{
 	"s3": {
-		"clock":   {buckettest.S3Error(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.").Dated(), ErrClock, "this machine's clock"},
+		"clock":   {buckettest.S3Error(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.").Dated(), ErrClock, "this machine's clock is not the store's, which refuses what is signed with it (RequestTimeTooSkewed): it is "},
+		"nobody":  {buckettest.S3Error(404, "XAdminUserNotFound", "No user exists with the provided access key ID."), fs.ErrPermission, "refuses these credentials (XAdminUserNotFound)"}, // versitygw
+		"other":   {buckettest.S3Error(404, "NoSuchUpload", "What is not about an object does not say that there is none."), syscall.EIO, "s3://test"},
 		"key":     {buckettest.S3Error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."), fs.ErrPermission, "refuses these credentials (InvalidAccessKeyId)"},
 		"secret":  {buckettest.S3Error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match."), fs.ErrPermission, "refuses these credentials (SignatureDoesNotMatch)"},
 		"expired": {buckettest.S3Error(400, "ExpiredToken", "The provided token has expired."), fs.ErrPermission, "refuses these credentials (ExpiredToken)"},
