@@ -202,10 +202,11 @@ func statusElsewhere(m *mountinfo.Info, here string) (*statusDoc, error) {
 		if err != nil || d.Place == "" || d.Place == here {
 			return nil, err
 		}
-		if slices.ContainsFunc(d.Stores, func(s storeStatus) bool { return s.ID != "" }) || time.Now().After(end) {
+		if !d.unseen() || time.Now().After(end) {
 			return &d, nil
 		}
-		_, _ = ask(filepath.Join(m.Mountpoint, "artifactfs"), 3*time.Second) // any name: the daemon has not looked at its store yet
+		_, _ = ask(filepath.Join(m.Mountpoint, "artifactfs"), 3*time.Second) // any name has it look
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

@@ -143,3 +143,22 @@ func TestStateRoundTrip(t *testing.T) {
 		t.Error("another lane is the same mount")
 	}
 }
+
+// Who logs from a container waits until a mount has looked at its store's directory, which tells
+// whether it is the same. A bucket has no directory, nor has W&B: waited for, they cost each log three seconds.
+func TestUnseenStore(t *testing.T) {
+	wandb := storeStatus{Store: "wandb", Root: "https://api.wandb.ai/team/p"}
+	for _, c := range []struct {
+		stores []storeStatus
+		want   bool
+	}{
+		{[]storeStatus{{Store: "manifest", Root: "/lustre/store"}, wandb}, true},
+		{[]storeStatus{{Store: "manifest", Root: "/lustre/store", ID: "1:2"}, wandb}, false},
+		{[]storeStatus{{Store: "manifest", Root: "gs://team/store"}}, false},
+		{[]storeStatus{wandb}, false},
+	} {
+		if got := (&statusDoc{Stores: c.stores}).unseen(); got != c.want {
+			t.Errorf("%+v: %v", c.stores, got)
+		}
+	}
+}

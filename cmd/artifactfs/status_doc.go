@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,14 @@ type storeStatus struct {
 	Since    time.Time `json:"since,omitzero"`
 	Cause    string    `json:"cause,omitempty"`
 	Embedded bool      `json:"embedded,omitempty"`
+}
+
+// unseen reports whether the daemon has not looked at its store's directory yet. A bucket and
+// W&B have none.
+func (d *statusDoc) unseen() bool {
+	return slices.ContainsFunc(d.Stores, func(s storeStatus) bool {
+		return s.Store == "manifest" && s.ID == "" && !manifest.IsURI(s.Root)
+	})
 }
 
 // cacheStatus is what is kept of stores, and where.
