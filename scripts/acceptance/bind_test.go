@@ -38,7 +38,7 @@ func (s *site) gone(name, v, why string) {
 		}
 		return nil
 	})
-	eventually(s.t, comeback, "the status says so", func() error {
+	eventually(s.t, soon, "the status says so", func() error {
 		for _, shown := range s.status() {
 			if shown.Name != name || "v"+fmt.Sprint(shown.Version) != v {
 				continue
@@ -495,13 +495,13 @@ func TestReplaceMount(t *testing.T) {
 		t.Errorf("what was open: %v", err)
 	}
 	control.Close()
-	eventually(t, comeback, "the first daemon leaves", func() error {
+	eventually(t, soon, "the first daemon leaves", func() error {
 		if syscall.Kill(first, 0) == nil {
 			return errors.New("it is there")
 		}
 		return nil
 	})
-	eventually(t, comeback, "its supervisor too", func() error { // which outlives it by a moment
+	eventually(t, soon, "its supervisor too", func() error { // which outlives it by a moment
 		if got := s.processes(); len(got) != 2 {
 			return fmt.Errorf("processes %v, want one daemon and one supervisor", got)
 		}

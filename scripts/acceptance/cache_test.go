@@ -242,7 +242,7 @@ func TestCacheOfTwo(t *testing.T) {
 			}
 		}
 		must(t, syscall.Kill(daemons[rand.IntN(len(daemons))], syscall.SIGKILL))
-		eventually(t, 20*time.Second, "both mounts are back", func() error {
+		eventually(t, soon, "both mounts are back", func() error {
 			return errors.Join(r.check(r.Mnt, 0, 0, 1), r.check(second, 0, 0, 1))
 		})
 	}

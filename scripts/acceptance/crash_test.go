@@ -146,7 +146,7 @@ func TestKillDuringReads(t *testing.T) {
 			t.Errorf("after umount, mountinfo of %s has %v", pid, left)
 		}
 	}
-	eventually(t, comeback, "no process stays after umount", func() error {
+	eventually(t, soon, "no process stays after umount", func() error {
 		if pids := s.processes(); len(pids) > 0 {
 			return fmt.Errorf("pids %v", pids)
 		}
@@ -254,7 +254,7 @@ func (s *site) killAt(calls string, when int, busy func(k int)) bool {
 		force.Stop()
 	})
 	defer end()
-	eventually(s.t, 10*time.Second, "strace is attached", func() error { return traced(pid) })
+	eventually(s.t, soon, "strace is attached", func() error { return traced(pid) })
 	for k := range 8 {
 		busy(k)
 		if !holds(pid, "/dev/fuse") {

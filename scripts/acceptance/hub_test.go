@@ -59,14 +59,14 @@ func TestHubMount(t *testing.T) {
 	s.shell("echo " + dir + " > " + s.path(".log", "team", "corpus"))
 	s.artifactfs("retire", "team/corpus:v3", "--why", "wrong")
 	s.artifactfs("alias", "team/corpus:v1", "old")
-	eventually(t, comeback, "the mount shows what was done by command", func() error {
+	eventually(t, soon, "the mount shows what was done by command", func() error {
 		if got := s.shell("ls " + s.path("team", "corpus") + "; readlink " + s.path("team", "corpus", "latest")); got != "latest\nold\nprod\nv1\nv2\nv2\n" {
 			return errors.New(got)
 		}
 		return nil
 	})
 	s.artifactfs("retire", "team/corpus:v3", "--undo")
-	eventually(t, comeback, "v3 is latest again", func() error {
+	eventually(t, soon, "v3 is latest again", func() error {
 		if got, err := s.latest("team/corpus"); err != nil || got != 3 {
 			return errors.Join(err, errors.New("it is not"))
 		}

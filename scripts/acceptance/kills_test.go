@@ -63,16 +63,19 @@ func TestKills(t *testing.T) {
 	if got := s.serving().Supervisor; got != supervisor {
 		t.Errorf("the supervisor is %d, was %d", got, supervisor)
 	}
-	eventually(t, comeback, "the supervisor holds as many files as before", func() error {
+	eventually(t, soon, "the supervisor holds as many files as before", func() error {
 		if now := fdCount(supervisor); now != before {
 			return fmt.Errorf("%d, was %d", now, before)
 		}
 		return nil
 	})
 	for _, pid := range []string{"self", fmt.Sprint(container.pid)} {
-		if got := mountsBelow(pid, s.Mnt); !slices.Equal(slices.Sorted(slices.Values(got)), []string{s.Mnt, s.path("bound/v1")}) {
-			t.Errorf("mountinfo of %s has %q, want the mount and one bind", pid, got)
-		}
+		eventually(t, soon, "mountinfo of "+pid+" has the mount and one bind", func() error {
+			if got := mountsBelow(pid, s.Mnt); !slices.Equal(slices.Sorted(slices.Values(got)), []string{s.Mnt, s.path("bound/v1")}) {
+				return fmt.Errorf("it has %q", got)
+			}
+			return nil
+		})
 	}
 	c.close()
 	s.umount()
@@ -88,7 +91,7 @@ func (s *site) nothingLeft(pids ...string) {
 			s.t.Errorf("after umount, mountinfo of %s has %q", pid, left)
 		}
 	}
-	eventually(s.t, 5*time.Second, "no process stays after umount", func() error {
+	eventually(s.t, soon, "no process stays after umount", func() error {
 		if pids := s.processes(); len(pids) > 0 {
 			return fmt.Errorf("pids %v, which wait in %v", pids, waits(pids))
 		}
@@ -352,7 +355,7 @@ func (c *killed) logger(a *answers, argv []string, cwd, tag string) {
 			}
 		}
 	})
-	eventually(c.t, 20*time.Second, tag+" logs", func() error {
+	eventually(c.t, soon, tag+" logs", func() error {
 		if text, err := os.ReadFile(out); err != nil || len(text) == 0 {
 			return fmt.Errorf("it has not yet: %v", err)
 		}

@@ -125,7 +125,7 @@ func TestManyLookups(t *testing.T) {
 			t.Errorf("it has %d MiB with %d names known, want %d at most", known.Anon>>20, artifacts, most>>20)
 		}
 		must(t, os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0)) // the kernel forgets the names, and tells the daemon
-		eventually(t, 10*time.Second, "descriptors and threads are where they were", func() error {
+		eventually(t, soon, "descriptors and threads are where they were", func() error {
 			if u := usageOf(pid); u.Descriptors > before.Descriptors || u.Threads > before.Threads+idle {
 				return fmt.Errorf("%+v, was %+v", u, before)
 			}

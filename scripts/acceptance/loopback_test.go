@@ -122,9 +122,9 @@ func (s *site) connection(at string) string {
 // is in D state until the server goes on. That is the kernel's, whoever asks.
 func (l *loopback) hang() {
 	l.t.Helper()
-	eventually(l.t, comeback, "it is stopped, and has answered all that it was asked", func() error {
+	eventually(l.t, soon, "it is stopped, and has answered all that it was asked", func() error {
 		must(l.t, l.p.Signal(syscall.SIGSTOP))
-		eventually(l.t, comeback, "all its threads are stopped", l.stopped)
+		eventually(l.t, soon, "all its threads are stopped", l.stopped)
 		n := l.waits()
 		if n == 0 {
 			return nil

@@ -69,7 +69,7 @@ func TestPinsOnThisNode(t *testing.T) {
 		t.Errorf("root, who mounted, sees the snapshots %s", got)
 	}
 	s.artifactfs("snapshot", "rm", fmt.Sprintf("%d.-.job-two", alice))
-	eventually(t, comeback, "what was unpinned is the newest", func() error {
+	eventually(t, soon, "what was unpinned is the newest", func() error {
 		s.artifactfs("log", "m", data)
 		if got := latest(alice, "two"); got == "v2" {
 			return fmt.Errorf("it is %s", got)

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // pod runs the daemon as scripts/kubernetes has it: in a mount namespace of its own, whose mounts below the parent directory reach the host and
@@ -48,7 +47,7 @@ func TestDaemonInAPod(t *testing.T) {
 	var daemon *exec.Cmd
 	for round := range 3 {
 		daemon = s.pod()
-		eventually(t, 20*time.Second, fmt.Sprintf("daemon %d serves", round), reads)
+		eventually(t, soon, fmt.Sprintf("daemon %d serves", round), reads)
 		if round < 2 {
 			must(t, daemon.Process.Kill())
 			_ = daemon.Wait()
@@ -58,7 +57,7 @@ func TestDaemonInAPod(t *testing.T) {
 	if err := daemon.Wait(); err != nil {
 		t.Errorf("the daemon ended with %v: %s", err, readFile(t, s.Base+"/pod.log"))
 	}
-	eventually(t, 5*time.Second, "the mount is gone", func() error {
+	eventually(t, soon, "the mount is gone", func() error {
 		if left := append(mountsBelow("self", s.Mnt), mountsBelow(fmt.Sprint(job.pid), s.Mnt)...); len(left) > 0 {
 			return fmt.Errorf("left are %q", left)
 		}

@@ -281,9 +281,9 @@ func readThrough(t *testing.T, s *site, name string, fails bool, want []byte) {
 			break
 		}
 		p := make([]byte, at.n)
-		start := time.Now()
+		start := ran()
 		n, err := file.ReadAt(p, int64(at.off))
-		took := time.Since(start)
+		took := ran() - start
 		switch {
 		case !bytes.Equal(p[:n], want[at.off:][:n]):
 			t.Errorf("%s: %d bytes at %d are not those of the object, and %v", name, n, at.off, err)

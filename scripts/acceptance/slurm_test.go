@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // slurm runs a script of Slurm's as slurmd would on a job's only node.
@@ -73,7 +72,7 @@ func TestSlurmScripts(t *testing.T) {
 		t.Errorf("after the job pins are left: %q", got)
 	}
 
-	eventually(t, 10*time.Second, "the job pins again, when the daemon has looked again", func() error {
+	eventually(t, soon, "the job pins again, when the daemon has looked again", func() error {
 		if s.inJob(latest); pins() != "65534.eos.slurm-77 " {
 			return fmt.Errorf("pinned are %q", pins())
 		}

@@ -19,7 +19,7 @@ func (s *site) starting(args ...string) (cmd *exec.Cmd, supervisor, daemon int, 
 	before := s.processes()
 	cmd = s.command(binary, append([]string{"mount", s.Mnt, "--log-file", s.Base + "/daemon.log"}, args...)...)
 	must(s.t, cmd.Start())
-	for end := time.Now().Add(10 * time.Second); daemon == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(soon); daemon == 0 && time.Now().Before(end); {
 		for _, pid := range s.processes() {
 			args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			if !slices.Contains(before, pid) && strings.Contains(string(args), "\x00serve\x00") {

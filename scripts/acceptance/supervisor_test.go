@@ -20,7 +20,7 @@ func TestKillSupervisor(t *testing.T) {
 	for round := range 4 {
 		was := s.serving()
 		must(t, syscall.Kill(was.Supervisor, syscall.SIGKILL))
-		eventually(t, comeback, fmt.Sprint("there is another supervisor, round ", round), func() error {
+		eventually(t, soon, fmt.Sprint("there is another supervisor, round ", round), func() error {
 			if text, err := os.ReadFile(s.path("kept/v1/f")); err != nil || string(text) != "text" {
 				t.Errorf("read %q, %v", text, err)
 			}
@@ -69,7 +69,7 @@ func TestNoSupervisorAfterUmount(t *testing.T) {
 			s.artifactfs("umount", how, s.Mnt)
 			held.Close()
 		}
-		eventually(t, comeback, "everything ends with umount "+how, func() error {
+		eventually(t, soon, "everything ends with umount "+how, func() error {
 			if left := s.processes(); len(left) > 0 {
 				return fmt.Errorf("pids %v", left)
 			}

@@ -33,10 +33,13 @@ func (s *site) checkStack(when string, namespaces []*namespace, versions ...stri
 		if n.pid != 0 {
 			pid = fmt.Sprint(n.pid)
 		}
-		got := s.stacked(pid)
-		if len(got) != 1+len(versions) || got[""] != 1 || slices.ContainsFunc(versions, func(v string) bool { return got["/"+v] != 1 }) {
-			s.t.Errorf("%s: %s has mounts %v, want one, and one bind for each of %q", when, n, got, versions)
-		}
+		eventually(s.t, soon, fmt.Sprintf("%s: %s has one mount, and one bind for each of %q", when, n, versions), func() error { // what took too long is bound later
+			got := s.stacked(pid)
+			if len(got) != 1+len(versions) || got[""] != 1 || slices.ContainsFunc(versions, func(v string) bool { return got["/"+v] != 1 }) {
+				return fmt.Errorf("it has mounts %v", got)
+			}
+			return nil
+		})
 	}
 }
 
@@ -110,7 +113,7 @@ func (s *site) killTakingOver(call string, when int) {
 		tracer.Wait()
 		force.Stop()
 	}()
-	eventually(s.t, 10*time.Second, "strace is attached", func() error { return traced(supervisor) })
+	eventually(s.t, soon, "strace is attached", func() error { return traced(supervisor) })
 	s.kill()
 	end := time.Now().Add(4 * time.Second) // not every daemon makes that many of these calls
 	for time.Now().Before(end) && s.restarts() < before+3 {
@@ -157,7 +160,7 @@ func (s *site) killAll() {
 	st := s.serving()
 	must(s.t, syscall.Kill(st.Supervisor, syscall.SIGKILL))
 	must(s.t, syscall.Kill(st.PID, syscall.SIGKILL))
-	eventually(s.t, comeback, "nobody serves", func() error {
+	eventually(s.t, soon, "nobody serves", func() error {
 		var fs unix.Statfs_t
 		if err := unix.Statfs(s.Mnt, &fs); !errors.Is(err, syscall.ENOTCONN) {
 			return fmt.Errorf("statfs: %v", err)
@@ -258,11 +261,11 @@ func TestTakeOverWhereBoundToItself(t *testing.T) {
 	}
 	for range 2 {
 		s.artifactfs("mount", "--replace", s.Mnt, "--log-file", s.Base+"/daemon.log")
-		eventually(t, 10*time.Second, "all is there after a replacement", same)
+		eventually(t, soon, "all is there after a replacement", same)
 	}
 	s.kill()
 	s.back(comeback, "after kill -9")
-	eventually(t, 10*time.Second, "all is there after kill -9", same)
+	eventually(t, soon, "all is there after kill -9", same)
 	s.umount()
 	if left := mountsBelow("self", s.Mnt); len(left) > 0 {
 		t.Errorf("umount left %q", left)
@@ -305,7 +308,7 @@ func TestReplaceAtOnce(t *testing.T) {
 // othersLeft waits until those that were replaced have left.
 func (s *site) othersLeft() {
 	s.t.Helper()
-	eventually(s.t, 2*comeback, "those that were replaced have left", func() error {
+	eventually(s.t, soon, "those that were replaced have left", func() error {
 		if got := s.processes(); len(got) != 2 {
 			return fmt.Errorf("pids %v, want a daemon and a supervisor", got)
 		}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // logsVar says how often each process of TestWritersThroughAllDoors and TestWritersToBuckets logs: ARTIFACTFS_TEST_LOGS=50, or 20 for buckets, is
@@ -109,7 +108,7 @@ func checkWritten(t *testing.T, s *site, name string, answered map[string]int, w
 	if got, err := s.latest(name); got != highest || err != nil {
 		t.Errorf("latest is v%d (%v), highest is v%d", got, err, highest)
 	}
-	eventually(t, 5*time.Second, "the mount lists what the store holds", func() error {
+	eventually(t, soon, "the mount lists what the store holds", func() error {
 		if got := len(s.listed(name)); got != want {
 			return fmt.Errorf("lists %d, want %d", got, want)
 		}
