@@ -23,7 +23,7 @@ var reachedBy = map[string]string{
 	"s3":     "AWS_ENDPOINT_URL or ?endpoint=, HTTPS_PROXY, and whether curl reaches that from here",
 	"gs":     "STORAGE_EMULATOR_HOST, HTTPS_PROXY, and whether curl reaches storage.googleapis.com from here",
 	"azblob": "AZURE_STORAGE_ACCOUNT or ?storage_account=, HTTPS_PROXY, and whether curl reaches that account from here",
-	"hf":     "HF_ENDPOINT, the revision after @, HTTPS_PROXY, and whether curl reaches the Hub from here",
+	"hf":     "HF_ENDPOINT, HF_HUB_OFFLINE, the revision after @, HTTPS_PROXY, and whether curl reaches the Hub from here",
 }
 
 // bucket looks at a manifest root in a bucket, and reports whether it answers.

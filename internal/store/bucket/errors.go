@@ -52,7 +52,7 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	kind := gcerrors.Code(err)
-	if all, ok := err.(interface{ Unwrap() []error }); ok && gcerrors.Code(all.Unwrap()[0]) != kind {
+	if all, ok := err.(interface{ Unwrap() []error }); ok && (gcerrors.Code(all.Unwrap()[0]) != kind || errors.Is(err, gcerrors.ErrUnknown)) {
 		err = all.Unwrap()[0] // without gocloud's words for the same
 	}
 	if said := lastFailure(ctx); said != nil && ctx.Err() != nil {

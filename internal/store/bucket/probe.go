@@ -20,7 +20,9 @@ var ErrNoClaims = errors.New("the store does not honour If-None-Match")
 func (b *Bucket) Probe(ctx context.Context, prefix string) error {
 	var repo *hfblob.Repo
 	if b.Commits() && b.blob.As(&repo) {
-		if err := repo.Writable(); err != nil {
+		ctx, cancel := b.bounded(ctx)
+		defer cancel()
+		if err := repo.Branch(ctx); err != nil {
 			return b.failed(ctx, "write", "", err, true)
 		}
 		return nil

@@ -94,7 +94,7 @@ func (v *View) Commit(ctx context.Context, message string, files map[string][]by
 		return fmt.Errorf("%s: %w", v.at, ErrChanged)
 	}
 	if err != nil {
-		return v.at.failed(ctx, "write", message, err, true)
+		return v.at.failed(ctx, fmt.Sprintf("commit %q to", message), "", err, true)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (r *Repo) change(ctx context.Context, f File, message string, c condition) 
 	}
 	p, err := r.prepare(ctx, message, []File{f})
 	if err != nil {
-		return err
+		return r.refused(ctx, err)
 	}
 	if err := r.s.take(ctx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (r *Repo) change(ctx context.Context, f File, message string, c condition) 
 		}
 		_, err = r.commit(ctx, parent.SHA, p)
 		if !errors.Is(err, ErrStale) {
-			return err
+			return r.refused(ctx, err)
 		}
 		r.s.forget(r.uri.Rev)
 		if try == 0 {

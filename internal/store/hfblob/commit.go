@@ -38,25 +38,14 @@ func (r *Repo) Commit(ctx context.Context, parent, message string, files []File)
 	}
 	p, err := r.prepare(ctx, message, files)
 	if err != nil {
-		return "", err
+		return "", r.refused(ctx, err)
 	}
 	if err := r.s.take(ctx); err != nil {
 		return "", err
 	}
 	defer r.s.give()
-	return r.commit(ctx, parent, p)
-}
-
-// Writable is ErrReadOnly where nothing can be committed: of one commit, and offline. The
-// Hub is not asked, and so neither a tag nor a token that only reads is found.
-func (r *Repo) Writable() error {
-	if r.c.o.Offline {
-		return fmt.Errorf("HF_HUB_OFFLINE is set, and %w", ErrReadOnly)
-	}
-	if r.pinned != nil || commitID.MatchString(r.uri.Rev) {
-		return fmt.Errorf("%s is one commit, and does not change: %w", r.uri, ErrReadOnly)
-	}
-	return nil
+	sha, err := r.commit(ctx, parent, p)
+	return sha, r.refused(ctx, err)
 }
 
 func (s *shared) take(ctx context.Context) error {

@@ -191,3 +191,33 @@ func TestQuota(t *testing.T) {
 		t.Errorf("a limit that ends after the deadline: %v after %v", err, time.Since(begun))
 	}
 }
+
+// A tag can be read, and a commit to it is refused in words that name the way out; so is
+// what is short for a commit. A branch can be committed to whatever its name.
+func TestNoBranch(t *testing.T) {
+	hub, r := newHub(t, nil)
+	head, err := r.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Branch("models", "org/m", "refs/tags/v1.0", head.SHA)
+	hub.Branch("models", "org/m", "a/b", head.SHA)
+	for rev, words := range map[string]string{"v1.0": "is a tag", head.SHA[:8]: "is no branch", head.SHA: "is one commit", "a/b": ""} {
+		uri := r.URI()
+		uri.Rev = rev
+		at, err := Open(uri, &r.c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, commit := at.Commit(t.Context(), head.SHA, "m", []File{Bytes("x", []byte("x"))})
+		change := at.Bucket().WriteAll(t.Context(), "y", []byte("y"), nil)
+		for what, err := range map[string]error{"commit": commit, "write": change, "question": at.Branch(t.Context())} {
+			if words == "" && err == nil {
+				continue
+			}
+			if !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "hf://org/m@BRANCH") {
+				t.Errorf("%s at %s: %v; want the words %q", what, rev, err, words)
+			}
+		}
+	}
+}

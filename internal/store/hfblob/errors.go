@@ -22,7 +22,7 @@ var (
 	errCondition   = errors.New("the content is not what the condition says")
 	errExists      = errors.New("there is such an object")
 	errNotFound    = errors.New("there is no such object")
-	errOffline     = errors.New("HF_HUB_OFFLINE is set, and the local cache does not have it")
+	errOffline     = errors.New("HF_HUB_OFFLINE is set, and the local cache (HF_HUB_CACHE) does not have it: hf download fills that")
 	errUnsupported = errors.New("a repository has no place for that")
 	errUnknown     = errors.New("it is not known whether the commit was made")
 )

@@ -68,10 +68,13 @@ func (c localCache) absent(sha, path string) bool {
 	return err == nil
 }
 
-// head returns what a branch was when the cache was filled.
+// head returns what a branch or a tag was when the cache was filled; of a commit, that.
 func (c localCache) head(rev string) (Head, error) {
 	if c.dir == "" || !filepath.IsLocal(rev) {
 		return Head{}, errOffline
+	}
+	if fi, err := os.Stat(filepath.Join(c.dir, "snapshots", rev)); err == nil && commitID.MatchString(rev) {
+		return Head{SHA: rev, Modified: fi.ModTime()}, nil
 	}
 	name := filepath.Join(c.dir, "refs", filepath.FromSlash(rev))
 	b, err := os.ReadFile(name)

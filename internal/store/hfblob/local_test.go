@@ -66,6 +66,17 @@ func TestLocalCache(t *testing.T) {
 	if err := off.Bucket().WriteAll(t.Context(), "x", nil, nil); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("write without a Hub: %v", err)
 	}
+	for rev, want := range map[string]bool{sha: true, head.SHA: false} { // of a repository's URI that names a commit
+		uri := off.URI()
+		uri.Rev = rev
+		pinned, err := Open(uri, &off.c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pinned.Head(t.Context()); (err == nil) != want || err != nil && !errors.Is(err, errOffline) {
+			t.Errorf("without a Hub, commit %s: %v", rev, err)
+		}
+	}
 	if n := count(hub, ""); n != 0 {
 		t.Errorf("without a Hub, it is asked %d times", n)
 	}
