@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -84,6 +85,54 @@ func TestBudget(t *testing.T) {
 	if used := c.Usage().Used; err != nil || said > used || said < size/4 {
 		t.Errorf("%d bytes are listed, %v, and %d used: what was evicted is not there", said, err, used)
 	}
+}
+
+// lasting is a source whose answers do not end before a gate is opened.
+type lasting struct {
+	*source
+	gate chan struct{}
+}
+
+type lastingAnswer struct {
+	io.ReadCloser
+	ctx  context.Context
+	gate chan struct{}
+}
+
+func (l lasting) ReadRange(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	body, err := l.source.ReadRange(ctx, off, n)
+	return lastingAnswer{body, ctx, l.gate}, err
+}
+
+func (a lastingAnswer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err == io.EOF {
+		select {
+		case <-a.gate:
+		case <-a.ctx.Done():
+		}
+	}
+	return n, err
+}
+
+// What many requests bring that are not over yet is reserved before they are sent.
+func TestBudgetOfFetches(t *testing.T) {
+	const size = 4 << 20
+	c := openCache(t, t.TempDir(), size)
+	part := c.unitsPer * unit
+	gate := make(chan struct{})
+	kept := int64(0)
+	for i := range 2 * size / part {
+		src := newSource(fmt.Sprint(i), 8*part)
+		f := c.Object(lasting{src, gate}, int64(len(src.body)))
+		defer f.Close()
+		readAt(t, f, src.body, 0, part)
+		kept += f.Kept()
+	}
+	if takes := du(t, c.dir); takes > size || kept < size/2 {
+		t.Errorf("%d bytes are taken and %d kept, the limit is %d", takes, kept, size)
+	}
+	close(gate)
 }
 
 // Memory is back where it was after many readers.

@@ -186,6 +186,9 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 			settled(cache)
+			if kept := f.Kept(); name == "extra" && kept > 0 {
+				t.Errorf("%d bytes are kept of answers to something else", kept)
+			}
 			broken = false
 			deadline.Store(int64(20 * time.Second))
 			readAt(t, f, src.body, 0, size)

@@ -1,13 +1,17 @@
 package cache
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// whole reports that a file can be opened whole, which it must not be.
+// notWhole fails where a file can be opened whole.
 func notWhole(t *testing.T, when string, f *File) {
 	t.Helper()
 	if file, err := f.Ready(); !errors.Is(err, ErrIncomplete) {
@@ -24,17 +28,23 @@ func TestUnitMissing(t *testing.T) {
 	const size, missing = 3 << 20, 20
 	c := openCache(t, t.TempDir(), 64<<20)
 	src := newSource("a", size)
+	var until atomic.Int64 // nothing beyond it is fetched ahead
 	src.each = func(off, n int64) fault {
-		if off <= missing*unit && missing*unit < off+n {
+		if off <= missing*unit && missing*unit < off+n || off+n > until.Load() {
 			return fault{err: syscall.EIO}
 		}
 		return fault{}
 	}
 	f := c.Object(src, size)
 	defer f.Close()
-	readAt(t, f, src.body, 0, missing*unit)
-	readAt(t, f, src.body, (missing+1)*unit, size-(missing+1)*unit)
-	settled(c)
+	c.mu.Lock()
+	f.o.rested = true // nobody else fetches the rest
+	c.mu.Unlock()
+	for _, part := range [][2]int{{0, missing}, {missing + 1, 32}, {32, 48}} {
+		until.Store(int64(part[1]) * unit)
+		readAt(t, f, src.body, part[0]*unit, (part[1]-part[0])*unit)
+		settled(c)
+	}
 	if f.Kept() != size-unit {
 		t.Fatalf("%d bytes are kept", f.Kept())
 	}
@@ -94,9 +104,49 @@ func TestRotten(t *testing.T) {
 	file.Close()
 }
 
+// A file that was found right is not opened whole once it was changed, but looked at again.
+func TestChangedSince(t *testing.T) {
+	const size = 3 << 20
+	c := openCache(t, t.TempDir(), 64<<20)
+	src := newSource("a", size)
+	f := c.Object(src, size)
+	defer f.Close()
+	readAt(t, f, src.body, 0, size)
+	settled(c)
+	file, err := f.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	path := c.dir + "/" + f.o.name
+	other, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = other.WriteAt([]byte("other"), 20*unit)
+	long := time.Now().Add(-time.Hour) // for clocks that stand still for milliseconds
+	if err = errors.Join(err, other.Close(), os.Chtimes(path, long, long)); err != nil {
+		t.Fatal(err)
+	}
+	notWhole(t, "changed", f)
+	if _, err := f.Open(t.Context()); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("changed, Open: %v", err)
+	}
+	if err := NewFiller(1).Fill(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if file, err = f.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if got, err := io.ReadAll(file); err != nil || !bytes.Equal(got, src.body) {
+		t.Errorf("filled again, it has %d bytes, right: %v, %v", len(got), bytes.Equal(got, src.body), err)
+	}
+}
+
 // What a look at the cache found damaged is missing after a restart, whatever the seal says.
 func TestSealOfMissing(t *testing.T) {
-	const size = 3 << 20
+	const size = 3<<20 + 100 // of the last unit no more is given back than is in the account
 	dir := t.TempDir()
 	c := openCache(t, dir, 64<<20)
 	src := newSource("a", size)
@@ -107,7 +157,7 @@ func TestSealOfMissing(t *testing.T) {
 	c.Close()
 	sums, err := os.OpenFile(c.dir+"/"+f.o.name+sumsSuffix, os.O_WRONLY, 0)
 	if err == nil {
-		_, err = sums.WriteAt([]byte("other"), header+20*sumSize)
+		_, err = sums.WriteAt([]byte("other"), header+48*sumSize)
 		sums.Close()
 	}
 	if err != nil {
