@@ -43,6 +43,11 @@ func (t *Tree) Bindable(ctx context.Context, name string, n int) (*Binding, erro
 		return nil, err
 	}
 	v, err := t.withBase(ctx, name, n)
+	for _, none := range []error{errStored, errRemote} {
+		if errors.Is(err, none) {
+			return nil, none // of which record is plain to who asks about NAME/vN
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,9 @@ func TestStored(t *testing.T) {
 	// It cannot be bound, walked as data, or logged as a path; each says why.
 	_, err := s.Bindable(ctx, "m", 1)
 	wantErr(t, "bind", err, syscall.EOPNOTSUPP, "the store")
+	if err != errStored {
+		t.Errorf("why it is not bound: %v", err)
+	}
 	s.record("none", 1, manifest.Manifest{Path: "-"})
 	s.wantNone("none/v1/x", fs.ErrInvalid, "files of none:v1")
 }

@@ -294,6 +294,12 @@ func (v *Version) inside(path string) (string, bool) {
 
 const maxPath = 4096 // PATH_MAX: no system call takes a longer one
 
+// What has no path on this machine: such a version is read from its store, and never bound.
+var (
+	errStored = fmt.Errorf("its files lie in the store, and in no directory: %w", syscall.EOPNOTSUPP)
+	errRemote = fmt.Errorf("its data lies behind a URI, and in no directory: %w", syscall.EOPNOTSUPP)
+)
+
 // localPath returns the path that a record names on this machine's file systems.
 func localPath(v *Version) (string, error) {
 	path := v.Record.Manifest.Path
@@ -301,10 +307,10 @@ func localPath(v *Version) (string, error) {
 		path = "/" + strings.TrimLeft(rest, "/")
 	}
 	if path == "" {
-		return "", fmt.Errorf("its files lie in the store, and in no directory: %w", syscall.EOPNOTSUPP)
+		return "", errStored
 	}
 	if manifest.IsURI(path) {
-		return path, fmt.Errorf("its data lies behind a URI, and in no directory: %w", syscall.EOPNOTSUPP)
+		return path, errRemote
 	}
 	if len(path) >= maxPath {
 		return path[:100] + "…", fmt.Errorf("the recorded path has %d bytes: %w", len(path), syscall.ENAMETOOLONG)
