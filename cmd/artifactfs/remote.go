@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"sync"
@@ -83,11 +84,17 @@ func (r *remoteData) reach(u bucket.URI) (bucket.URI, error) {
 		return u, outsideRoots(u.String(), u.Scheme+"://"+u.Bucket)
 	}
 	for key := range given {
-		if !known && (key != "storage_account" || len(given[key]) != 1) {
+		if !known && (key != "storage_account" || len(given[key]) != 1 || sentWithToken(given[key][0])) {
 			return u, fmt.Errorf("%s: a record does not say how a bucket is reached (%s); artifactfs.data_roots does: %w", u, key, syscall.EPERM)
 		}
 	}
 	return u, nil
+}
+
+// sentWithToken reports whether a SAS token would be sent to an account that it may not
+// be of: it is a secret that whoever is asked reads.
+func sentWithToken(account string) bool {
+	return os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "" && os.Getenv("AZURE_STORAGE_KEY") == "" && account != os.Getenv("AZURE_STORAGE_ACCOUNT")
 }
 
 // manyRemote bounds how many versions' listings are remembered.

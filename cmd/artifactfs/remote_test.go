@@ -57,3 +57,22 @@ func TestRemoteAllowed(t *testing.T) {
 		}
 	}
 }
+
+// A SAS token goes to the account that it is of, or that whoever mounts has named, and to
+// none that only a record names.
+func TestRemoteToken(t *testing.T) {
+	t.Setenv("AZURE_STORAGE_KEY", "")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "ours")
+	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "sig=secret")
+	free := newRemoteData(&config.Config{Root: "/store"})
+	if err := free.Allowed("abfs://c@ours.dfs.core.windows.net/d"); err != nil {
+		t.Error(err)
+	}
+	if err := free.Allowed("abfs://c@theirs.dfs.core.windows.net/d"); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("another account: %v, want EPERM", err)
+	}
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "")
+	if err := newRemoteData(&config.Config{Root: "azblob://c/d?storage_account=ours"}).Allowed("azblob://c/e"); err != nil {
+		t.Errorf("the root's account: %v", err)
+	}
+}

@@ -84,7 +84,7 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 	case kind == gcerrors.FailedPrecondition, code == "ConditionalRequestConflict":
 		return fmt.Errorf("%s: %w", what, errCondition)
 	case refused:
-		return fmt.Errorf("%s: the store refuses these credentials (%s): %w", what, brief(status, code), fs.ErrPermission)
+		return fmt.Errorf("%s: the store refuses these credentials (%s%s): %w", what, brief(status, code), sasWords(err, status), fs.ErrPermission)
 	case code == "NoSuchBucket", errors.Is(err, storage.ErrBucketNotExist), code == string(bloberror.ContainerNotFound), whole && kind == gcerrors.NotFound:
 		return fmt.Errorf("%s: %w %s, or none that these credentials may see: %w", what, ErrNoBucket, b.uri.Bucket, syscall.EIO)
 	case kind == gcerrors.NotFound && b.uri.Scheme == "s3" && !absent[code]: // versitygw has 404 for a key that it does not know

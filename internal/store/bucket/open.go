@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/azureblob"
 	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/blob/memblob"
 	"gocloud.dev/blob/s3blob"
@@ -107,17 +106,6 @@ func googleTransport() http.RoundTripper {
 // keepIdle has as many connections kept as a read ahead has requests: the clients' own
 // numbers, 10 and 2, would have most of them made anew each time.
 func keepIdle(t *http.Transport) { t.MaxIdleConnsPerHost = 64 }
-
-// openAzure opens with AZURE_STORAGE_* or the chain of Azure's default credentials.
-func openAzure(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
-	if azureFromEnvironment() || u.Query().Get("localemu") == "true" {
-		b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
-		return b, azureConditions, err
-	}
-	opener := &azureblob.URLOpener{MakeClient: azureClient, ServiceURLOptions: *azureblob.NewDefaultServiceURLOptions()}
-	b, err := opener.OpenBucketURL(ctx, u)
-	return b, azureConditions, err
-}
 
 // openHF opens with what huggingface_hub finds in the environment.
 func openHF(ctx context.Context, u *url.URL) (*blob.Bucket, conditions, error) {
