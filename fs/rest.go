@@ -23,7 +23,8 @@ const (
 	lookEvery = time.Second // at how many names the kernel knows
 	restEvery = 5           // looks
 	fewAsk    = 100         // requests in that time which are no work: a status, a metrics scrape
-	muchAsked = 4096        // requests, of which forgets are some, after which there is something to give back
+	muchAsked = 4096        // requests, of which forgets are some, after which there is something to give back,
+	muchHeld  = 16 << 20    // or so many bytes more than were left the last time: a read may need a MiB
 	restTwice = 2           // what the first time finds dead, the second sweeps up
 	longPause = 120         // rests, ten minutes, after which names are forgotten that nobody uses,
 	fewNames  = 4096        // if they are more than these
@@ -50,10 +51,7 @@ const leastNames = 200_000
 func (s *Server) rest() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	var (
-		p pauses
-		a asks
-	)
+	p, a := pauses{held: held()}, asks{}
 	most := idleThreads()
 	for look := 1; ; look++ {
 		select {
@@ -67,7 +65,7 @@ func (s *Server) rest() {
 		if look%restEvery != 0 {
 			continue
 		}
-		give, long := p.next(s.counts.Total())
+		give, long := p.next(s.counts.Total(), held())
 		if long && nodes.Known(s.root) > fewNames {
 			s.prune(0, true)
 		}
@@ -140,28 +138,41 @@ func endThreads(n int) {
 	}
 }
 
+// held is how many bytes Go's runtime has of the system.
+func held() int64 {
+	m := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(m)
+	return int64(m[0].Value.Uint64() - m[1].Value.Uint64())
+}
+
 // pauses finds the times at which memory is worth giving back.
 type pauses struct {
 	seen, done int64 // requests, up to the last look and the last that was given back for
+	held       int64 // bytes, after the last time
+	gave       bool  // at the last look
 	left       int   // times to come
 	still      int   // looks since there was work
 }
 
-// next is told how many requests there were so far. long is said once in each long pause.
-func (p *pauses) next(requests int64) (give, long bool) {
+// next is told how many requests there were so far, and how many bytes are held. long is
+// said once in each long pause.
+func (p *pauses) next(requests, held int64) (give, long bool) {
 	quiet := requests-p.seen < fewAsk
 	p.seen = requests
-	if requests-p.done >= muchAsked {
-		p.done, p.left = requests, restTwice
+	if p.gave {
+		p.held = held
 	}
+	if requests-p.done >= muchAsked || held-p.held >= muchHeld {
+		p.done, p.held, p.left = requests, held, restTwice
+	}
+	p.gave = quiet && p.left > 0
 	if !quiet {
 		p.still = 0
 		return false, false
 	}
 	p.still++
-	if p.left > 0 {
+	if p.gave {
 		p.left--
-		give = true
 	}
-	return give, p.still == longPause
+	return p.gave, p.still == longPause
 }

@@ -27,8 +27,27 @@ func TestPauses(t *testing.T) {
 		{muchAsked, false}, {0, true}, {muchAsked, false}, {0, true}, {1, true}, {1, false},
 	} {
 		requests += step.asked
-		if got, _ := p.next(requests); got != step.want {
+		if got, _ := p.next(requests, 0); got != step.want {
 			t.Errorf("step %d, %d requests: %v", i, step.asked, got)
+		}
+	}
+}
+
+// So it is after few requests that took much memory, but what stays is not given back again and again.
+func TestPausesOfMemory(t *testing.T) {
+	p := pauses{held: 20 << 20}
+	requests := int64(0)
+	for i, step := range []struct {
+		asked, held int64
+		want        bool
+	}{
+		{0, 20 << 20, false}, {1, 20<<20 + muchHeld - 1, false}, // it is little
+		{fewAsk, 80 << 20, false}, {0, 80 << 20, true}, {0, 60 << 20, true}, // and 50 MiB stay
+		{0, 50 << 20, false}, {0, 50<<20 + muchHeld - 1, false}, {0, 50<<20 + muchHeld, true}, {0, 50 << 20, true}, {0, 50 << 20, false},
+	} {
+		requests += step.asked
+		if got, _ := p.next(requests, step.held); got != step.want {
+			t.Errorf("step %d, %d bytes: %v", i, step.held, got)
 		}
 	}
 }
@@ -41,7 +60,7 @@ func TestLongPause(t *testing.T) {
 		if i == longPause/2 || i == 3*longPause {
 			requests += fewAsk
 		}
-		if _, long := p.next(requests); long {
+		if _, long := p.next(requests, 0); long {
 			told = append(told, i)
 		}
 	}
