@@ -97,16 +97,31 @@ func TestFilesWhileAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Write(t.Context(), "d/a", []byte("aaa")); err != nil {
-		t.Fatal(err)
+	for _, key := range []string{"d/a", "g/a"} {
+		if err := b.Write(t.Context(), key, []byte("aaa")); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f := b.Files("", time.Nanosecond)
+	f, long := b.Files("", time.Nanosecond), b.Files("", time.Hour)
 	was, err := f.Stat(t.Context(), "d/a")
 	if err != nil || f.Lasts() != time.Nanosecond {
 		t.Fatalf("%v; a listing lasts %v", err, f.Lasts())
 	}
+	if _, err := long.Stat(t.Context(), "d/a"); err != nil {
+		t.Fatal(err)
+	}
 	b.SetDeadline(300 * time.Millisecond)
 	mend := proxy.Down()
+	old, _ := long.dirs.Peek("d")
+	old.until = time.Time{}
+	for _, name := range []string{"d/b", "g/a"} {
+		if _, err := long.Stat(t.Context(), name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, while the store is away: %v", name, err)
+		}
+	}
+	if old, _ = long.dirs.Peek("d"); time.Until(old.until) > askAgain {
+		t.Errorf("an old listing is good for %v more", time.Until(old.until))
+	}
 	if e, err := f.Stat(t.Context(), "d/a"); err != nil || e.Object.Key() != was.Object.Key() {
 		t.Errorf("what was known: %+v, %v", e, err)
 	}
@@ -135,6 +150,9 @@ func TestFilesWhileAway(t *testing.T) {
 	}
 	mend()
 	b.SetDeadline(0)
+	if _, err := long.Stat(t.Context(), "g/a"); err != nil {
+		t.Errorf("the store is back, and what it did not answer is remembered: %v", err)
+	}
 	if err := b.Write(t.Context(), "d/a", []byte("bbbb")); err != nil {
 		t.Fatal(err)
 	}
