@@ -98,6 +98,10 @@ func openCore(cfg *config.Config, o coreOptions) (*core, error) {
 	}
 	if o.NodePins != "" && opts.Job != nil {
 		opts.Pins = append(opts.Pins, openNodePins(o.NodePins, cfg.Root, o.Job, o.Log))
+	} else if opts.Job != nil { // a command, which reads what a mount here has, if it may
+		for _, p := range nodePinsOf(cfg.Root) {
+			opts.Pins = append(opts.Pins, p)
+		}
 	}
 	if err := c.openOutbox(o.Log); err != nil {
 		return nil, err

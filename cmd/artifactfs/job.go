@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"artifactfs.dev/artifactfs/internal/store"
+	"artifactfs.dev/artifactfs/internal/store/bucket"
 	"artifactfs.dev/artifactfs/manifest"
 	"artifactfs.dev/artifactfs/resolver"
 )
@@ -97,7 +98,7 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 	for _, p := range s.Pins {
 		doc.Job.Pins = append(doc.Job.Pins, newPinStatus(p))
 	}
-	here := slices.ContainsFunc(s.Pins, func(p resolver.PinnedAlias) bool { return !strings.HasPrefix(p.Where, "/") })
+	here := slices.ContainsFunc(s.Pins, func(p resolver.PinnedAlias) bool { return !onAllNodes(p.Where) })
 	if s.Refused != "" && !here && c.cfg.StateRoot != "" {
 		doc.Job.Kept = "state_root, " + c.cfg.StateRoot
 	} else if s.Refused != "" {
@@ -107,11 +108,15 @@ func (c *core) job(ctx context.Context, doc *statusDoc) {
 
 func newPinStatus(p resolver.PinnedAlias) pinStatus {
 	s := pinStatus{Name: p.Name, Alias: p.Alias, Version: p.Version, Since: p.Since, Newest: orNil(p.Newest), Where: p.Where}
-	if strings.HasPrefix(p.Where, "/") || p.Where == onThisNode {
+	if onAllNodes(p.Where) || p.Where == onThisNode {
 		s.Unpin = fmt.Sprintf("artifactfs snapshot rm %s %s", p.ID, quoteArg(p.Name+"@"+p.Alias))
 	}
 	return s
 }
+
+// onAllNodes reports whether a pin lies in a file of the store or of state_root, or is an
+// object: others are this daemon's.
+func onAllNodes(where string) bool { return strings.HasPrefix(where, "/") || bucket.Is(where) }
 
 // words say why an alias is not the newest.
 func (p pinStatus) words() string {
@@ -123,7 +128,7 @@ func (p pinStatus) words() string {
 	default:
 		s += "; newest is " + vN(*p.Newest)
 	}
-	if strings.HasPrefix(p.Where, "/") {
+	if onAllNodes(p.Where) {
 		return s + "; to unpin: " + p.Unpin
 	}
 	s += "; on this node only, until the mount ends"

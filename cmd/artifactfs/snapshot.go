@@ -143,17 +143,11 @@ goes, and with it what the job has used: that is for when the job has ended.`,
 					return usagef("snapshot rm: %v", err)
 				}
 			}
-			gone := false
-			for _, p := range k.pins {
-				err := p.Unpin(c.Context(), plain[0], name, alias)
-				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return fmt.Errorf("snapshot rm %s: %w", plain[0], err)
-				}
-				gone = gone || err == nil
-			}
 			what := strings.Join(plain, " ")
-			if !gone {
-				return fmt.Errorf("snapshot %s has no such pin: %w", what, fs.ErrNotExist)
+			if err := k.unpin(c.Context(), plain[0], name, alias); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("snapshot %s has no such pin: %w", what, err)
+			} else if err != nil {
+				return fmt.Errorf("snapshot rm %s: %w", plain[0], err)
 			}
 			return a.said(map[string]any{"id": plain[0], "removed": what}, "%s is unpinned\n", what)
 		},
@@ -228,12 +222,32 @@ func (k *core) pinsOf(ctx context.Context, id string) ([]*manifest.Pin, error) {
 		pins, e := p.Pins(ctx, id)
 		if e == nil {
 			err = nil
-		} else if !errors.Is(e, fs.ErrNotExist) {
+		} else if !hasNone(e) {
 			return nil, e
 		}
 		all = append(all, pins...)
 	}
 	return all, err
+}
+
+// hasNone reports whether a place of pins has none of what was asked for: a store of
+// commits keeps none at all.
+func hasNone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// unpin takes pins away wherever they are kept: fs.ErrNotExist if that is nowhere.
+func (k *core) unpin(ctx context.Context, id, name, alias string) error {
+	none := error(fs.ErrNotExist)
+	for _, p := range k.pins {
+		err := p.Unpin(ctx, id, name, alias)
+		if err == nil {
+			none = nil
+		} else if !hasNone(err) {
+			return err
+		}
+	}
+	return none
 }
 
 // setPin pins in the first place that takes it.

@@ -57,6 +57,12 @@ func TestHubMount(t *testing.T) {
 		t.Errorf("the job's latest is %q, and its pin made %d commits", got, titles()-before)
 	}
 	s.shell("echo " + dir + " > " + s.path(".log", "team", "corpus"))
+	if got := inJob(binary + " resolve team/corpus | grep ^version"); got != "version\tv2\n" {
+		t.Errorf("a command in the job resolves %q", got)
+	}
+	if got := s.artifactfs("snapshot", "ls"); !strings.Contains(got, "job-one") {
+		t.Errorf("the snapshots are %q", got)
+	}
 	s.artifactfs("retire", "team/corpus:v3", "--why", "wrong")
 	s.artifactfs("alias", "team/corpus:v1", "old")
 	eventually(t, soon, "the mount shows what was done by command", func() error {
