@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/bin
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/artifactfs-demo.XXXXXX")
+chmod 755 "$tmp" # as a store that everybody may look into
 mnt=$tmp/mnt
 
 finish() {
@@ -58,8 +59,9 @@ try "readlink $mnt/nano3-sft-data/latest; cat $mnt/nano3-sft-data/latest/train/0
 say "The same by command, with fields and with what it was made from"
 try "artifactfs log nano3-sft-data $tmp/data/sft/run2/splits --type SFTDataArtifact --set pack_size=8192 --used nano3-pretrain-data:v1"
 
-say "Lineage today is what the record says: its used_artifacts, also through .manifest (a graph comes later)"
-try "grep -A2 used_artifacts $mnt/.manifest/nano3-sft-data/v4/manifest.json"
+say "What it was made from, and what was made from that"
+try "artifactfs lineage nano3-sft-data:v4"
+try "artifactfs lineage --down nano3-pretrain-data:v1"
 try "artifactfs resolve nano3-sft-data:v4"
 
 say "Versions are read-only, whoever asks"
