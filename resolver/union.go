@@ -36,6 +36,8 @@ type Union struct {
 	read  time.Time      // when the store had no record of it
 	done  bool           // it is recorded, and cannot change
 	asked map[string]int // by name, the latest number of the book's that W&B was asked after
+
+	hidden map[string]*retired // by name
 }
 
 // Book is a manifest Source that records whose numbers the tree has, and which of

@@ -73,7 +73,7 @@ func (u *Union) versionsByWandB(ctx context.Context, name string) (*manifest.Lis
 	own, err2 := u.manifest.Versions(ctx, name)
 	switch {
 	case err == nil && err2 == nil:
-		return withForeign(theirs, own, manifest.ByManifest), nil
+		return withForeign(u.hideRetired(name, theirs, own.Retired), own, manifest.ByManifest), nil
 	case err == nil && !absent(err2):
 		l := *theirs
 		l.Warning, l.Silent = warning(l.Warning, err2.Error()), unanswered(err2)
@@ -105,7 +105,7 @@ func (u *Union) versionsFromBook(ctx context.Context, name string, why error, ow
 	}
 	l := &manifest.Listing{Latest: manifest.NoVersion, Versions: known, Claimed: known, Silent: unanswered(why)}
 	if err2 == nil {
-		l = withForeign(l, own, manifest.ByManifest)
+		l = withForeign(u.hideRetired(name, l, own.Retired), own, manifest.ByManifest)
 		l.ModTime = own.ModTime
 		l.Warning = own.Warning
 	}

@@ -11,7 +11,8 @@ func (a *app) retireCmd() *cobra.Command {
 		Use:   "retire NAME:vN --why REASON | --undo",
 		Short: "Hide a version that was logged by mistake",
 		Long: `Hide a version that was logged by mistake from listings, and move latest back to
-the highest version that is left. Whoever names the version still gets it.`,
+the highest version that is left. Whoever names the version still gets it. W&B itself,
+and its own clients, go on showing it.`,
 		Args:              args(1, 1, "one reference by number"),
 		ValidArgsFunction: a.completeRef,
 		RunE: func(c *cobra.Command, args []string) error {
