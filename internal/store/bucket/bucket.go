@@ -166,7 +166,11 @@ func (b *Bucket) answered(asked time.Time, err error) {
 func (b *Bucket) Ping(ctx context.Context) error {
 	ctx, cancel := b.bounded(ctx)
 	defer cancel()
-	if _, _, err := b.blob.ListPage(ctx, blob.FirstPageToken, 1, nil); err != nil {
+	o := &blob.ListOptions{Delimiter: "/"}
+	if b.Commits() {
+		o.BeforeList = pages(1) // and not all of them for the first name
+	}
+	if _, _, err := b.blob.ListPage(ctx, blob.FirstPageToken, 1, o); err != nil && !errors.Is(err, hfblob.ErrMore) {
 		return b.failed(ctx, "list", "", err, true)
 	}
 	return nil

@@ -212,20 +212,25 @@ func azureMatch(tag string) *azure.AccessConditions {
 	return &azure.AccessConditions{ModifiedAccessConditions: &azure.ModifiedAccessConditions{IfMatch: &etag}}
 }
 
+// pages is for BeforeList: how many of the Hub's pages are fetched at a time.
+func pages(n int) func(func(any) bool) error {
+	return func(as func(any) bool) error {
+		var o *hfblob.ListOptions
+		if err := must(as(&o)); err != nil {
+			return err
+		}
+		o.Pages = n
+		return nil
+	}
+}
+
 var hfConditions = conditions{
 	entry: func(o *blob.ListObject) string {
 		var e hfblob.Entry
 		o.As(&e)
 		return e.Tag
 	},
-	list: func(as func(any) bool) error {
-		var o *hfblob.ListOptions
-		if err := must(as(&o)); err != nil {
-			return err
-		}
-		o.Pages = 16 // for each deadline
-		return nil
-	},
+	list: pages(16), // for each deadline
 	tag: func(r *blob.Reader) string {
 		var e hfblob.Entry
 		r.As(&e)

@@ -119,6 +119,10 @@ func TestListInParts(t *testing.T) {
 	if heads != 1 || trees != 40 {
 		t.Errorf("%d times the head and %d pages were asked for, want 1 and 40", heads, trees)
 	}
+	// Whether it can be read at all is known by the first page.
+	if err := openURI(t, "hf://org/m/d?endpoint="+hub.URL).Ping(t.Context()); err != nil || len(hub.Requests()) > 2 {
+		t.Errorf("a look whether it answers: %v, and it takes more than 2 requests", err)
+	}
 }
 
 func openURI(t *testing.T, uri string) *Bucket {
