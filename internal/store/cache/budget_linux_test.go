@@ -234,7 +234,10 @@ func killSources() []*source {
 func readUntilKilled(t *testing.T, dir string) {
 	c := openCache(t, dir, killSize)
 	sources := killSources()
-	os.Stdout.WriteString("go!\n")
+	f := c.Object(sources[0], int64(len(sources[0].body)))
+	readAt(t, f, sources[0].body, 0, 100)
+	f.Close()
+	os.Stdout.WriteString("go!\n") // there is something, however soon it is killed
 	for range 4 {
 		go func() {
 			for {
