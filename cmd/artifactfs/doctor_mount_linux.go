@@ -50,6 +50,10 @@ func (d *doctor) mount(dir string) {
 		d.add(what, fail, oneLine(err), "names in it are not found, or are those of another directory", "findmnt -T "+dir)
 		return
 	}
+	if closed := closedTo(dir); closed != "" {
+		d.add(what, fine, closed, "", "")
+		return
+	}
 	switch {
 	case now == notMounted && s != nil && s.elsewhere():
 		d.add(what, warn, away, "names are not found here", "artifactfs mount "+dir)

@@ -78,6 +78,16 @@ func covered(dir string) error {
 	return fmt.Errorf("%s is mounted, and hidden below what was mounted later over a directory above it; findmnt -T %s shows that: unmount it, and mount it first", dir, dir)
 }
 
+// closedTo says whose mount it is that the kernel shows to nobody else; "" if it may
+// be looked into.
+func closedTo(dir string) string {
+	m, err := fs.Top(dir)
+	if err != nil || m == nil || slices.Contains(strings.Split(m.VFSOptions, ","), "allow_other") || mounter(m) == outside(os.Geteuid()) {
+		return ""
+	}
+	return fmt.Sprintf("it is the own mount of user %d, who does not share it: nobody else sees into it, root not excepted", mounter(m))
+}
+
 var errNoAnswer = errors.New("its daemon does not answer")
 
 // ask has a child look into a mount: at path as a file system, or with more
@@ -85,9 +95,9 @@ var errNoAnswer = errors.New("its daemon does not answer")
 // cannot be killed, nor end, before the connection is aborted
 // (request_wait_answer in the kernel): the child is left to that.
 func ask(path string, wait time.Duration, more ...string) ([]byte, error) {
-	var out bytes.Buffer
+	var out, said bytes.Buffer
 	child := self(append([]string{"probe", path}, more...)...)
-	child.Stdout = &out
+	child.Stdout, child.Stderr = &out, &said
 	if err := child.Start(); err != nil {
 		return nil, err
 	}
@@ -95,6 +105,9 @@ func ask(path string, wait time.Duration, more ...string) ([]byte, error) {
 	go func() { answer <- child.Wait() }()
 	select {
 	case err := <-answer:
+		if why := strings.TrimPrefix(strings.TrimSpace(said.String()), "artifactfs: "); err != nil && why != "" {
+			err = errors.New(why) // the child's exit status says nothing
+		}
 		return out.Bytes(), err
 	case <-time.After(wait):
 		_ = child.Process.Kill()

@@ -61,12 +61,17 @@ func (r report) sections() []section {
 	case r.Manifest != "":
 		stores.Fields = append(stores.Fields, field{"manifest", r.Manifest})
 	}
-	stores.Fields = append(stores.Fields, field{"wandb", r.WandB})
+	if r.WandB != "" {
+		stores.Fields = append(stores.Fields, field{"wandb", r.WandB})
+	}
 	lane := r.Lane
 	if r.Why != "" {
 		lane += " (" + r.Why + ")"
 	}
-	mount := section{Fields: []field{{"lane", lane}}}
+	mount := section{}
+	if lane != "" { // of a mount that does not answer it is not known
+		mount.Fields = append(mount.Fields, field{"lane", lane})
+	}
 	if len(r.DataRoots) > 0 {
 		mount.Fields = append(mount.Fields, field{"data_roots", strings.Join(r.DataRoots, ", ")})
 	}

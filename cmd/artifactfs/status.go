@@ -93,13 +93,16 @@ func gatherStatus(dir string) *statusDoc {
 	if s != nil && !s.held() {
 		s = nil
 	}
-	d := &statusDoc{Mountpoint: dir}
+	d := &statusDoc{Mountpoint: dir, Stores: []storeStatus{}, Versions: []*versionStatus{}}
 	h := check(dir)
 	if err := covered(dir); err != nil {
 		d.State, d.Warnings = "hidden", append(d.Warnings, err.Error())
 		return d
 	}
-	switch {
+	switch closed := closedTo(dir); {
+	case closed != "":
+		d.State, d.Warnings = "unknown", append(d.Warnings, closed)
+		return d
 	case h == serving:
 		err := askStatus(dir, d)
 		d.State = "serving"
@@ -204,6 +207,9 @@ func (a *app) printStatus(d *statusDoc) {
 		if len(d.Job.Used) > 0 {
 			job.Fields = append(job.Fields, field{"used", strings.Join(d.Job.Used, ", ")})
 		}
+	}
+	if d.State == "unknown" {
+		rest[1] = section{}
 	}
 	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], outboxSection(d.Outbox), job, warn})
 	var rows [][]string

@@ -13,7 +13,7 @@ import (
 // statusDoc is what .artifactfs/status holds and status prints.
 type statusDoc struct {
 	Mountpoint string           `json:"mountpoint"`
-	State      string           `json:"state,omitempty"` // serving, dead, hung, hidden, starting, unmounted: seen from outside
+	State      string           `json:"state,omitempty"` // serving, dead, hung, hidden, starting, unmounted, unknown: seen from outside
 	PID        int              `json:"pid,omitempty"`
 	Supervisor int              `json:"supervisor,omitempty"`
 	Started    time.Time        `json:"started,omitzero"`
