@@ -266,22 +266,6 @@ func fuseOptions(o *Options, log *slog.Logger) fuse.MountOptions {
 	return opts
 }
 
-// explain adds the way out to the two failures that nearly every first mount has.
-func explain(dir string, err error) error {
-	switch {
-	case errors.Is(err, unix.ENOENT) && missing("/dev/fuse"):
-		return fmt.Errorf("mount %s: there is no /dev/fuse: load the fuse module, or start the container with --device /dev/fuse", dir)
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("mount %s: %w: mounting needs CAP_SYS_ADMIN and /dev/fuse, or fusermount3 (Debian: apt install fuse3)", dir, err)
-	}
-	return fmt.Errorf("mount %s: %w", dir, err)
-}
-
-func missing(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, os.ErrNotExist)
-}
-
 // Wait returns when the mount is gone, by Unmount or from outside. It is to be
 // called once.
 func (s *Server) Wait() {

@@ -63,6 +63,10 @@ func (d *doctor) helper(context.Context) {
 		d.add(check, l, path+" is not setuid root", "it cannot mount for ordinary users", "chown root "+path+" && chmod 4755 "+path)
 		return
 	}
+	if why := fs.HelperBlocked(); why != "" {
+		d.add(check, l, path+": "+why, "it cannot mount for ordinary users", "")
+		return
+	}
 	d.add(check, fine, path, "", "")
 }
 
