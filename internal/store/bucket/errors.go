@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -52,9 +53,7 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	kind := gcerrors.Code(err)
-	if all, ok := err.(interface{ Unwrap() []error }); ok && (gcerrors.Code(all.Unwrap()[0]) != kind || errors.Is(err, gcerrors.ErrUnknown)) {
-		err = all.Unwrap()[0] // without gocloud's words for the same
-	}
+	err = plain(err)
 	if said := lastFailure(ctx); said != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; before that %w", err, said)
 	}
@@ -106,6 +105,20 @@ func (b *Bucket) failed(ctx context.Context, op, key string, err error, whole bo
 		return fmt.Errorf("%s: no answer in time: %w", what, os.ErrDeadlineExceeded)
 	}
 	return fmt.Errorf("%s: %v: %w", what, err, syscall.EIO)
+}
+
+// codes are what gocloud wraps beside what its driver said.
+var codes = []error{gcerrors.ErrUnknown, gcerrors.ErrNotFound, gcerrors.ErrAlreadyExists, gcerrors.ErrInvalidArgument, gcerrors.ErrInternal, gcerrors.ErrUnimplemented,
+	gcerrors.ErrFailedPrecondition, gcerrors.ErrPermissionDenied, gcerrors.ErrResourceExhausted, gcerrors.ErrCanceled, gcerrors.ErrDeadlineExceeded}
+
+// plain is what the driver said, without gocloud's words for the same.
+func plain(err error) error {
+	if both, ok := err.(interface{ Unwrap() []error }); ok {
+		if said := both.Unwrap(); len(said) == 2 && said[0] != nil && slices.Contains(codes, said[1]) {
+			return said[0]
+		}
+	}
+	return err
 }
 
 // badToken are codes of S3 for credentials that it refuses with another status than 403;
