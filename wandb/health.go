@@ -17,12 +17,14 @@ type health struct {
 	err    error      // of the last question; nil if it was answered
 	since  time.Time  // when answers stopped coming
 	failed time.Time  // when the last question failed
+	last   time.Time  // when the last question was answered, or failed
 }
 
 // heard takes note of how a question went.
 func (h *health) heard(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.last = time.Now()
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		h.err = nil
 		return
@@ -75,6 +77,16 @@ func (h *health) unwell() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err != nil
+}
+
+// good is how long an answer is evidence that the server is well.
+const good = time.Minute
+
+// proven reports whether the server has answered of late.
+func (h *health) proven() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err == nil && time.Since(h.last) < good
 }
 
 // cause returns the error of the last question that failed.

@@ -202,6 +202,14 @@ func (s *Source) Refresh(name string) {
 	s.health.forgive()
 }
 
+// Check asks the server something if it has not answered of late, so that Degraded and
+// Unmade tell of now. It leaves at the end of ctx, and the answer counts when it comes.
+func (s *Source) Check(ctx context.Context) {
+	if !s.health.proven() {
+		_, _ = s.ownNames(ctx)
+	}
+}
+
 // Degraded returns why the server does not answer and since when, while it does not.
 func (s *Source) Degraded() (since time.Time, cause error) {
 	s.health.mu.Lock()

@@ -44,7 +44,7 @@ func (s *Source) others(ctx context.Context, at collection) string {
 		return ""
 	}
 	best := slices.MaxFunc(names, func(a, b string) int { return alike(a, at.project) - alike(b, at.project) })
-	return fmt.Sprintf(", unless WANDB_PROJECT is mistyped: of the %d projects that %s has the nearest is %s", len(names), at.entity, best)
+	return fmt.Sprintf(", unless its name is mistyped: of %s's projects, %d in all, the nearest is %s", at.entity, len(names), best)
 }
 
 // alike is how many letters two names have in common at both ends, less those that only

@@ -180,7 +180,12 @@ func (c *core) configText() []byte {
 }
 
 // status is the part of the status that needs no mount.
-func (c *core) status(context.Context) *statusDoc {
+func (c *core) status(ctx context.Context) *statusDoc {
+	if c.wandb != nil { // nobody may have asked it anything yet
+		ctx, cancel := context.WithTimeout(ctx, time.Second/2)
+		c.wandb.Check(ctx)
+		cancel()
+	}
 	doc := &statusDoc{
 		Build: thisBuild().Version, WandB: wandbState(c.cfg), Disabled: c.cfg.Disabled, DataRoots: c.cfg.Roots(),
 		Warnings: c.cfg.Warnings, Versions: []*versionStatus{}, Stores: c.storeStates(),

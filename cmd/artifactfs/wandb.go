@@ -75,6 +75,13 @@ func (w *wandbSource) Degraded() (time.Time, error) {
 	return s.Degraded()
 }
 
+// Check has Degraded and Unmade tell of now, if W&B says within ctx.
+func (w *wandbSource) Check(ctx context.Context) {
+	if s, err := w.source(); err == nil {
+		s.Check(ctx)
+	}
+}
+
 // Unmade returns that the configured project does not exist yet, if it does not.
 func (w *wandbSource) Unmade() error {
 	s, err := w.source()
