@@ -92,6 +92,8 @@ func (t *Tree) log(ctx context.Context, name string, req *manifest.Request, o Lo
 		}
 		if out.WandB, err = to.wandb.Push(ctx, name, version, d); err != nil && to.store == nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
+		} else if errors.Is(err, fs.ErrInvalid) { // by push either
+			out.undone(fmt.Errorf("in the manifest store alone: %w", err))
 		} else if err != nil {
 			out.undone(fmt.Errorf("not logged to W&B (artifactfs push %s:v%d does it): %w", name, out.Version, err))
 		}

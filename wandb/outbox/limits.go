@@ -17,20 +17,20 @@ const (
 // CheckName says in words why W&B would not take an artifact of this name. A slash
 // is not made a dash: two artifacts would then share one, and their numbers.
 func CheckName(name string) error {
-	why := ""
+	why, as := "", "by another name"
 	switch bad := strings.IndexFunc(name, func(r rune) bool { return !nameRune(r) }); {
 	case name == "":
 		why = "is empty"
 	case len(name) > maxName:
 		why = fmt.Sprintf("is longer than %d characters", maxName)
 	case bad >= 0 && name[bad] == '/':
-		why = "has a slash, which W&B's names cannot have; log it as " + strings.ReplaceAll(name, "/", "-")
+		why, as = "has a slash, which W&B's names cannot have", "as "+strings.ReplaceAll(name, "/", "-")
 	case bad >= 0:
 		why = fmt.Sprintf("has %q; W&B takes letters, digits, dash, underscore and dot", []rune(name[bad:])[0])
 	default:
 		return nil
 	}
-	return fmt.Errorf("artifact name %q %s, or to the manifest store alone (backends: [\"manifest\"]): %w", name, why, fs.ErrInvalid)
+	return fmt.Errorf("artifact name %q %s; log it %s, or to the manifest store alone (backends: [\"manifest\"]): %w", name, why, as, fs.ErrInvalid)
 }
 
 func nameRune(r rune) bool {

@@ -12,7 +12,7 @@ func TestCheck(t *testing.T) {
 	for _, tt := range []struct{ name, typ, alias, want string }{
 		{"nano3-sft_data.v2", "SFTDataArtifact", "prod", ""},
 		{"embed/model", "model", "prod", "log it as embed-model"},
-		{"a b", "model", "prod", `has ' '`},
+		{"a b", "model", "prod", "log it by another name, or"},
 		{"é", "model", "prod", `has 'é'`},
 		{long, "model", "prod", "longer than 128"},
 		{"n", "wandb-x", "prod", "W&B's own"},
