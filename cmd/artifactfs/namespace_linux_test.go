@@ -4,8 +4,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"artifactfs.dev/artifactfs/fs"
 )
 
 const namespaceVar = "ARTIFACTFS_TEST_NAMESPACE"
@@ -14,7 +20,14 @@ const namespaceVar = "ARTIFACTFS_TEST_NAMESPACE"
 // a namespace elsewhere on the machine has copies of all mounts that it sees: ours would
 // be served there after we have unmounted them. What the tests run is not a test.
 func ownNamespace() {
-	if os.Getuid() != 0 || os.Getenv(namespaceVar) != "" || !strings.HasSuffix(os.Args[0], ".test") || exec.Command("unshare", "--mount", "true").Run() != nil {
+	if os.Getuid() != 0 || !strings.HasSuffix(os.Args[0], ".test") {
+		return
+	}
+	if os.Getenv(namespaceVar) != "" {
+		withoutOthers()
+		return
+	}
+	if exec.Command("unshare", "--mount", "true").Run() != nil {
 		return
 	}
 	unshare, err := exec.LookPath("unshare")
@@ -27,6 +40,15 @@ func ownNamespace() {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// withoutOthers takes out of this namespace the mounts of artifactfs that came with it: one
+// that hangs would be asked by whoever logs.
+func withoutOthers() {
+	infos, _ := mountinfo.GetMounts(mountinfo.FSTypeFilter(fs.Type))
+	for _, i := range slices.Backward(infos) {
+		_ = unix.Unmount(i.Mountpoint, unix.MNT_DETACH)
+	}
 }
 
 // outerIsHost says whether who has started the tests is in no container. Scripts enter
