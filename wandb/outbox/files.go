@@ -41,7 +41,7 @@ type box struct{ dir string }
 func (b box) make() error {
 	for _, d := range []string{b.dir, b.path("done"), b.path("broken")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return fmt.Errorf("outbox for W&B: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package outbox
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -33,5 +35,18 @@ func TestCheck(t *testing.T) {
 		case tt.want != "" && (!errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), tt.want)):
 			t.Errorf("%+v: %v, want %q", tt, err, tt.want)
 		}
+	}
+}
+
+// Where no outbox can be, that is said once, with the artifact.
+func TestNoPlace(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "outbox")
+	if err := os.Symlink("gone", place); err != nil {
+		t.Fatal(err)
+	}
+	o := Open(place, Options{Server: "http://127.0.0.1:9", Entity: "team"})
+	_, err := o.Push(t.Context(), "a", 1, draft(t, "a", `{"path": "/d"}`))
+	if want := "artifact a: outbox for W&B: mkdir " + place + ": file exists"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
