@@ -208,7 +208,7 @@ func (a *app) printStatus(d *statusDoc) {
 			job.Fields = append(job.Fields, field{"used", strings.Join(d.Job.Used, ", ")})
 		}
 	}
-	if d.State == "unknown" {
+	if d.WandB == "" && d.Disabled == "" { // neither the mount nor a state has told anything
 		rest[1] = section{}
 	}
 	panel(a.out, d.Mountpoint, []section{head, stores, rest[1], outboxSection(d.Outbox), job, warn})

@@ -140,6 +140,9 @@ func (a *app) warmer(plain, dotlist []string) (do warmer, end func(), err error)
 // open. It fetches for as long as the file is open.
 func through(dir string) warmer {
 	return func(ctx context.Context, ref string, paths []string, tell func(resolver.Warmed)) (done resolver.Warmed, err error) {
+		if check(dir) == hung { // whoever opens a file there cannot be interrupted
+			return done, fmt.Errorf("%s: %w; artifactfs status %[1]s", dir, errNoAnswer)
+		}
 		f, err := os.OpenFile(filepath.Join(dir, ".artifactfs", "warm"), os.O_RDWR, 0)
 		if err != nil {
 			return done, fmt.Errorf("%w; is %s mounted? artifactfs status", err, dir)
