@@ -62,7 +62,6 @@ try "artifactfs log nano3-sft-data $tmp/data/sft/run2/splits --type SFTDataArtif
 say "What it was made from, and what was made from that"
 try "artifactfs lineage nano3-sft-data:v4"
 try "artifactfs lineage --down nano3-pretrain-data:v1"
-try "artifactfs lineage --up nano3-sft-data:v4"
 try "artifactfs resolve nano3-sft-data:v4"
 
 say "Versions are read-only, whoever asks"
