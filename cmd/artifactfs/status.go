@@ -55,7 +55,10 @@ func (a *app) statusAll() error {
 	if len(docs) == 0 {
 		fmt.Fprintf(a.out, "no mount: looked in /proc/self/mountinfo and %s\n", strings.Join(runDirs(), ", "))
 	}
-	for _, d := range docs {
+	for i, d := range docs {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
 		a.printStatus(d)
 	}
 	return nil
