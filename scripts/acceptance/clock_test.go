@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -30,3 +31,19 @@ func keepTime() {
 
 // ran returns that time; what something took is the difference of two.
 func ran() time.Duration { return time.Duration(running.Load()) }
+
+// eventually polls until ok, and fails the test with what is said when that takes longer than allowed of a machine that runs.
+func eventually(t *testing.T, within time.Duration, what string, ok func() error) time.Duration {
+	t.Helper()
+	start := ran()
+	for {
+		asked, err := ran(), ok()
+		if err == nil {
+			return ran() - start
+		}
+		if asked-start > within {
+			t.Fatalf("%s: not within %v: %v", what, within, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -347,22 +347,6 @@ func mountsBelow(pid, dir string) []string {
 
 func mounted(dir string) bool { return slices.Contains(mountsBelow("self", dir), dir) }
 
-// eventually polls until ok, and fails the test with what is said when that takes longer than allowed of a machine that runs.
-func eventually(t *testing.T, within time.Duration, what string, ok func() error) time.Duration {
-	t.Helper()
-	start := ran()
-	for {
-		asked, err := ran(), ok()
-		if err == nil {
-			return ran() - start
-		}
-		if asked-start > within {
-			t.Fatalf("%s: not within %v: %v", what, within, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
