@@ -28,7 +28,7 @@ import (
 func TestWritersToBuckets(t *testing.T) {
 	needRoot(t)
 	py := python(t)
-	processes, each := 16, logsEach(5)
+	processes, each := 16, logsEach(4)
 	if testing.Short() {
 		processes, each = 6, logsEach(5)
 	}

@@ -30,7 +30,7 @@ const killsVar = "ARTIFACTFS_TEST_KILLS"
 // The daemon is killed at random moments under eight readers and four loggers. What is open never fails, nor does a path in a bound version;
 // the mount is back in time; what was answered is there, what is listed is whole; nothing is left over.
 func TestKills(t *testing.T) {
-	kills := 30
+	kills := 20
 	if n, err := strconv.Atoi(os.Getenv(killsVar)); err == nil {
 		kills = n
 	}

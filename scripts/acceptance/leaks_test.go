@@ -68,7 +68,7 @@ func TestManyLookups(t *testing.T) {
 	const (
 		slack   = 8 << 20 // of memory, and
 		listed  = 100     // for each artifact: measured 3.8 MiB after 20,000, 15.9 after 100,000
-		perName = 2 << 10 // of memory, while the kernel knows the name
+		perName = 3 << 10 // of memory, while the kernel knows the name: a KB, and what Go's collector lets grow meanwhile (measured 2.2 to 2.6)
 		idle    = 16      // threads that Go keeps for later
 		again   = 4 << 20 // more memory after the third time than after the first: nothing adds up
 	)

@@ -34,7 +34,7 @@ func TestWritersThroughAllDoors(t *testing.T) {
 	s := newSite(t, siteOptions{})
 	const name = "team/corpus" // nested names go through the same doors, once team is there
 	dir := s.data("corpus", map[string]string{"part.txt": "text"})
-	processes, each := 64, logsEach(12)
+	processes, each := 64, logsEach(8)
 	if testing.Short() {
 		processes, each = 16, logsEach(10)
 	}
