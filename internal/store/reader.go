@@ -45,6 +45,8 @@ type stream struct {
 	until int64  // where body ends
 	kept  []byte // what lies before pos
 	ahead int64  // how long the next range is
+
+	back, backEnd int64 // how much was read on behind it, and to where
 }
 
 // NewReader returns a reader of o, which has size bytes. wait says how long one read
@@ -107,7 +109,8 @@ func (r *Reader) read(ctx context.Context, p []byte, off int64) (int, error) {
 	return r.single(ctx, p, off)
 }
 
-// errBehind is that a range is being read from front to back, and has passed by.
+// errBehind is that a range is being read from front to back, and has passed by: some read, and
+// not one that goes on there.
 var errBehind = errors.New("passed by")
 
 // holds reports whether the stream is at off, if nobody else has it.
@@ -124,6 +127,17 @@ func (r *Reader) holds(off int64) bool {
 // reaches reports whether off lies in what is kept, or a little ahead.
 func (s *stream) reaches(off int64) bool {
 	return off >= s.pos-int64(len(s.kept)) && off <= s.pos+window/2
+}
+
+// goesBack notes a read behind the stream, and reports whether so much was read on there that
+// whoever has the file open has gone back, and the stream is to follow him.
+func (s *stream) goesBack(off, n int64) bool {
+	if off < s.backEnd-window/2 || off > s.backEnd+window/2 {
+		s.back = 0
+	}
+	s.back += n
+	s.backEnd = off + n
+	return s.back > firstAhead
 }
 
 // single is a read by a request of its own.
@@ -153,9 +167,11 @@ func (r *Reader) follow(ctx context.Context, p []byte, off int64) (int, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	if reaches := r.reaches(off); !reaches && off < r.pos && r.body != nil {
+	reaches := r.reaches(off)
+	if !reaches && off < r.pos && r.body != nil && !r.goesBack(off, int64(len(p))) {
 		return 0, errBehind
-	} else if !reaches || r.body == nil && len(r.kept) == 0 {
+	}
+	if !reaches || r.body == nil && len(r.kept) == 0 {
 		r.drop()
 		r.pos, r.ahead = off, firstAhead
 		if r.size <= firstAhead {
@@ -251,6 +267,7 @@ func (s *stream) close() {
 func (s *stream) drop() {
 	s.close()
 	s.kept = nil
+	s.back = 0
 }
 
 // Close ends what is being read, after the reads that are under way.

@@ -169,6 +169,33 @@ func TestReaderDisorder(t *testing.T) {
 	}
 }
 
+// Who goes back in a file and reads on there has ranges that grow, as from the start: some reads back are requests of
+// their own.
+func TestReaderGoesBack(t *testing.T) {
+	body := content(32 << 20)
+	s := serve(t, body, nil)
+	r := NewReader(s, int64(len(body)), soon)
+	defer r.Close()
+	const n = 128 << 10
+	read := func(from, to int) int {
+		before := len(s.ranges())
+		for off := from; off < to; off += n {
+			readAt(t, r, body, off, n)
+		}
+		return len(s.ranges()) - before
+	}
+	read(16<<20, 20<<20) // the range goes on beyond
+	if asked := read(4<<20, 4<<20+4*n); asked != 4 {
+		t.Errorf("%d requests for four reads back", asked)
+	}
+	if asked := read(20<<20, 22<<20); asked > 1 {
+		t.Errorf("%d requests to read on", asked)
+	}
+	if asked := read(0, 16<<20); asked > 9+5 { // a MiB of single reads, then 1, 2, 4, 8 and more
+		t.Errorf("%d requests for 16 MiB from the start", asked)
+	}
+}
+
 // A range that breaks off is asked for again, from where it broke off, and once.
 func TestReaderBroken(t *testing.T) {
 	body := content(8 << 20)
