@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,16 +12,21 @@ import (
 
 // retired are those of W&B's versions of a name that the store has retired.
 type retired struct {
-	own []int // what the store had retired, by its numbers
-	of  int   // how many versions W&B had
-	out []int // by W&B's, ascending
+	own []int       // what the store had retired, by its numbers
+	of  int         // how many versions W&B had
+	out []int       // by W&B's, ascending
+	is  map[int]int // the store's number of W&B's, of those that were looked at
 	at  time.Time
 }
+
+// bookAgain is after how long a retired version that W&B was not known to have is looked for
+// again, if W&B has no new one.
+const bookAgain = time.Minute
 
 // holds reports whether the same question would have the same answer: of a version that
 // both are known to have that never changes.
 func (r *retired) holds(own []int, of int) bool {
-	return slices.Equal(r.own, own) && (len(r.out) == len(own) || r.of == of && time.Since(r.at) < recheck)
+	return slices.Equal(r.own, own) && (len(r.out) == len(own) || r.of == of && time.Since(r.at) < bookAgain)
 }
 
 // hideRetired takes out of a listing by W&B's numbers what the store has retired, and
@@ -45,28 +52,31 @@ func (u *Union) hideRetired(name string, l *manifest.Listing, own []int) *manife
 	return &out
 }
 
-// retiredAtWandB looks from the newest on, and asks as this process, since the answer is
-// kept for all.
+// retiredAtWandB asks as this process, since the answer is kept for all.
 func (u *Union) retiredAtWandB(name string, versions, own []int) []int {
 	u.mu.Lock()
 	last := u.hidden[name]
 	u.mu.Unlock()
-	if last != nil && last.holds(own, len(versions)) {
+	if last == nil {
+		last = &retired{}
+	} else if last.holds(own, len(versions)) {
 		return last.out
 	}
-	r := &retired{own: own, of: len(versions), at: time.Now()}
-	for _, n := range slices.Backward(versions) {
-		k, err := u.known(context.Background(), name, n)
-		switch {
-		case err == nil && slices.Contains(own, k):
-			r.out = append(r.out, n)
-		case err != nil && !absent(err) && last != nil: // the store does not say now
+	ctx := context.Background()
+	both, err := u.book.WandBVersions(ctx, name)
+	if err != nil { // the store does not say now
+		return last.out
+	}
+	both = slices.DeleteFunc(slices.Clone(both), func(n int) bool { return !slices.Contains(versions, n) })
+	r := &retired{own: own, of: len(versions), is: make(map[int]int), at: time.Now()}
+	maps.Copy(r.is, last.is)
+	for _, k := range own {
+		n, err := u.atWandB(ctx, name, k, both, r.is)
+		if err != nil {
 			return last.out
-		case err != nil && !absent(err):
-			return nil
 		}
-		if len(r.out) == len(own) {
-			break
+		if n != manifest.NoVersion {
+			r.out = append(r.out, n)
 		}
 	}
 	slices.Sort(r.out)
@@ -77,4 +87,26 @@ func (u *Union) retiredAtWandB(name string, versions, own []int) []int {
 	}
 	u.hidden[name] = r
 	return r.out
+}
+
+// atWandB returns what W&B calls the store's version k, of the numbers both that the book has;
+// NoVersion if it is none. Each number costs a request in a bucket: those come first that are
+// likely, and what is read is kept in is.
+func (u *Union) atWandB(ctx context.Context, name string, k int, both []int, is map[int]int) (int, error) {
+	away := func(n int) int { return max(n-(k-1), k-1-n) } // W&B counts from 0, a store from 1
+	for _, n := range slices.SortedFunc(slices.Values(both), func(a, b int) int { return cmp.Compare(away(a), away(b)) }) {
+		if _, seen := is[n]; !seen {
+			v, err := u.known(ctx, name, n)
+			if err != nil && !absent(err) {
+				return 0, err
+			} else if err != nil {
+				v = manifest.NoVersion // of another project
+			}
+			is[n] = v
+		}
+		if is[n] == k {
+			return n, nil
+		}
+	}
+	return manifest.NoVersion, nil
 }

@@ -1,7 +1,10 @@
 package resolver
 
 import (
+	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"artifactfs.dev/artifactfs/manifest"
 )
@@ -42,4 +45,39 @@ func TestUnionRetired(t *testing.T) {
 	s = fresh()
 	retire("v3", true)
 	s.want("latest, v3 back", fresh().readlink("both/latest"), "v3")
+}
+
+// countedBook has a thousand versions, W&B's vN being the store's vN+1, and counts what is read.
+type countedBook struct {
+	Book
+	reads int
+}
+
+func (b *countedBook) WandBVersions(context.Context, string) (all []int, err error) {
+	for n := range 1000 {
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func (b *countedBook) FromWandB(_ context.Context, _ string, n int) (*manifest.WandB, error) {
+	b.reads++
+	return &manifest.WandB{Version: n, Manifest: n + 1}, nil
+}
+
+// Each number of W&B's costs a request in a bucket: a retired version is looked for where it is likely, and nothing is read twice.
+func TestRetiredReads(t *testing.T) {
+	b := &countedBook{}
+	u := &Union{book: b}
+	l := &manifest.Listing{Latest: 999}
+	l.Versions, _ = b.WandBVersions(ctx, "")
+	if got := u.hideRetired("a", l, []int{500}); !slices.Equal(got.Retired, []int{499}) || len(got.Versions) != 999 || b.reads != 1 {
+		t.Errorf("%v is hidden after %d reads", got.Retired, b.reads)
+	}
+	for range 3 { // W&B has no such version
+		u.hidden["a"].at = time.Time{}
+		if got := u.hideRetired("a", l, []int{500, 3000}); !slices.Equal(got.Retired, []int{499}) || b.reads != 1000 {
+			t.Errorf("%v is hidden after %d reads", got.Retired, b.reads)
+		}
+	}
 }
