@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,23 +30,11 @@ func explain(dir string, err error) error {
 // HelperBlocked says why fusermount3, though setuid root, cannot mount for this process:
 // containers and batch systems take from their processes what it would gain. "" if it can.
 func HelperBlocked() string {
-	b, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
-		return ""
+	if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && set == 1 {
+		return "no_new_privs is set here, so that it gains no privileges: mount outside of this container or sandbox"
 	}
-	for line := range strings.Lines(string(b)) {
-		key, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch key {
-		case "NoNewPrivs":
-			if value == "1" {
-				return "no_new_privs is set here, so that it gains no privileges: mount outside of this container or sandbox"
-			}
-		case "CapBnd":
-			if caps, err := strconv.ParseUint(value, 16, 64); err == nil && caps&(1<<unix.CAP_SYS_ADMIN) == 0 {
-				return "CAP_SYS_ADMIN is not in the bounding set here, so that it cannot have it: mount outside of this container, or start it with that capability"
-			}
-		}
+	if has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_ADMIN, 0, 0, 0); err == nil && has == 0 {
+		return "CAP_SYS_ADMIN is not in the bounding set here, so that it cannot have it: mount outside of this container, or start it with that capability"
 	}
 	return ""
 }

@@ -151,7 +151,7 @@ func isMounted(m *mountinfo.Info) bool {
 func wholeMounts() ([]*mountinfo.Info, error) {
 	at, us := make(map[string]bool), outside(os.Geteuid())
 	return mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
-		if i.FSType != fs.Type || i.Root != "/" || at[i.Mountpoint] || !superOption(i, "allow_other") && mounter(i) != us {
+		if i.FSType != fs.Type || i.Root != "/" || at[i.Mountpoint] || !mayLook(i, us) {
 			return true, false
 		}
 		at[i.Mountpoint] = true
@@ -159,8 +159,9 @@ func wholeMounts() ([]*mountinfo.Info, error) {
 	})
 }
 
-func superOption(m *mountinfo.Info, option string) bool {
-	return slices.Contains(strings.Split(m.VFSOptions, ","), option)
+// mayLook reports whether the kernel lets a user, as the host numbers them, look into a mount.
+func mayLook(m *mountinfo.Info, user int) bool {
+	return slices.Contains(strings.Split(m.VFSOptions, ","), "allow_other") || mounter(m) == user
 }
 
 // mounter is the user whose daemon serves a mount, as the host numbers users.

@@ -82,7 +82,7 @@ func covered(dir string) error {
 // be looked into.
 func closedTo(dir string) string {
 	m, err := fs.Top(dir)
-	if err != nil || m == nil || slices.Contains(strings.Split(m.VFSOptions, ","), "allow_other") || mounter(m) == outside(os.Geteuid()) {
+	if err != nil || m == nil || mayLook(m, outside(os.Geteuid())) {
 		return ""
 	}
 	return fmt.Sprintf("it is the own mount of user %d, who does not share it: nobody else sees into it, root not excepted", mounter(m))
