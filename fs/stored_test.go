@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,40 @@ func (f filing) Manifest(ctx context.Context, name string, n int) (*manifest.Rec
 }
 
 func (f filing) Files(_ context.Context, name string, n int) (store.Files, error) {
-	return &storetest.Served{Dir: f.dir, URL: f.url}, nil
+	served := &storetest.Served{Dir: f.dir, URL: f.url}
+	if file := os.Getenv("TEST_LISTING"); file != "" {
+		return listing{served, file}, nil
+	}
+	return served, nil
+}
+
+// listing is Files that may change, whose listings are named as a file says.
+type listing struct {
+	*storetest.Served
+	file string
+}
+
+// Stat gives directories no time, as a bucket's have none.
+func (l listing) Stat(ctx context.Context, path string) (store.File, error) {
+	f, err := l.Served.Stat(ctx, path)
+	if f.Dir {
+		f.ModTime = time.Time{}
+	}
+	return f, err
+}
+
+func (l listing) Lasts() time.Duration { return time.Hour }
+
+func (l listing) Listing(string) uint64 {
+	text, _ := os.ReadFile(l.file)
+	n, _ := strconv.ParseUint(string(text), 10, 64)
+	return n
+}
+
+func (l listing) ReadListing(ctx context.Context, path string) ([]store.File, uint64, error) {
+	n := l.Listing(path)
+	list, err := l.Served.ReadDir(ctx, path)
+	return list, n, err
 }
 
 // server serves a directory; while hung it answers nothing.
@@ -111,6 +145,48 @@ func TestStoredFilesCached(t *testing.T) {
 	}
 	if before > 60 { // each range once, and each file that may be read next; without a cache there are hundreds
 		t.Errorf("%d requests in all", before)
+	}
+}
+
+// The kernel keeps a listing for as long as it has the same name.
+func TestStoredListing(t *testing.T) {
+	named, trace := filepath.Join(t.TempDir(), "listing"), filepath.Join(t.TempDir(), "trace")
+	t.Setenv("TEST_LISTING", named)
+	t.Setenv("TEST_TRACE", trace)
+	m, s := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "sub/a"), "a") })
+	reads := func() int {
+		text, err := os.ReadFile(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), ": READDIR")
+	}
+	for i, step := range []struct {
+		listing, add string
+		read         bool
+		want         int
+	}{
+		{"", "", true, 1}, // there is no name, and nothing is kept
+		{"", "b", true, 2},
+		{"1", "", true, 2},
+		{"1", "c", false, 2}, // not seen for as long as the listing is good
+		{"2", "", true, 3},
+		{"2", "", false, 3},
+		{"0", "d", true, 4},
+		{"3", "e", true, 5},
+	} {
+		write(t, named, step.listing)
+		if step.add != "" {
+			write(t, filepath.Join(s.dir, "sub", step.add), "x")
+		}
+		before := reads()
+		list, err := os.ReadDir(filepath.Join(m.v1, "sub"))
+		if err != nil || len(list) != step.want {
+			t.Errorf("step %d: %v, %v; want %d", i, list, err, step.want)
+		}
+		if read := reads() > before; read != step.read {
+			t.Errorf("step %d: the kernel asked for the listing: %v", i, read)
+		}
 	}
 }
 

@@ -44,11 +44,11 @@ func (n *dataNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 		o.abandon()
 		return nil, 0, n.errno("open", err)
 	}
-	changed := n.inode.changed(a)
+	changed := n.inode.changed(stampOf(a))
 	if changed {
 		n.staleAttr()
 	}
-	n.inode.show(a)
+	n.inode.show(stampOf(a))
 	n.sys.opened(ctx, d)
 	if o.lane == lanePassthrough {
 		f.Close() // the kernel holds the file by its backing id

@@ -9,6 +9,7 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"artifactfs.dev/artifactfs/internal/store"
 	"artifactfs.dev/artifactfs/resolver"
 )
 
@@ -82,9 +83,9 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 	if err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	keep := e.Valid > 0 && e.Attr.Dev != 0
+	now, keep := listingOf(d, e.Attr)
 	a, ok := d.(resolver.Accesser)
-	if keep && ok && n.inode.unchanged(e.Attr) {
+	if keep && ok && e.Valid > 0 && n.inode.unchanged(now) {
 		if err := a.Access(as(ctx), 4); err != nil {
 			return nil, 0, n.errno("opendir", err)
 		}
@@ -95,25 +96,40 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 		return nil, 0, errno
 	}
 	n.sys.openedDir(ctx, d)
-	if !keep {
+	if _, ok := d.(resolver.Keeper); ok {
+		now.listing, keep = h.listing, h.listing != 0
+	}
+	if !keep || e.Valid == 0 {
 		return h, 0, 0
 	}
 	flags := uint32(fuse.FOPEN_CACHE_DIR)
-	if n.inode.changed(e.Attr) {
+	if n.inode.changed(now) {
 		flags |= dropCache
 		n.staleAttr()
 	}
-	n.inode.show(e.Attr)
+	n.inode.show(now)
 	return h, flags, 0
+}
+
+// listingOf tells a directory's listing from another of it, if one can be told: by the
+// directory's own times where it is one on this machine, else by what it says itself.
+func listingOf(d resolver.Dir, a store.Attr) (now stamp, ok bool) {
+	now = stampOf(a)
+	if k, is := d.(resolver.Keeper); is {
+		now.listing = k.Listing()
+		return now, now.listing != 0
+	}
+	return now, a.Dev != 0
 }
 
 // dirHandle is an open directory: the listing that opendir, or the last
 // rewinddir, read.
 type dirHandle struct {
-	n      *dirNode
-	listed bool
-	list   []resolver.DirEntry
-	next   int
+	n       *dirNode
+	listed  bool
+	list    []resolver.DirEntry
+	listing uint64 // its name, of a resolver.Keeper
+	next    int
 }
 
 var (
@@ -125,11 +141,16 @@ var (
 )
 
 func (h *dirHandle) read(ctx context.Context) syscall.Errno {
-	list, err := h.n.dir().ReadDir(as(ctx))
+	var err error
+	if k, ok := h.n.dir().(resolver.Keeper); ok {
+		h.list, h.listing, err = k.ReadListing(as(ctx))
+	} else {
+		h.list, err = h.n.dir().ReadDir(as(ctx))
+	}
 	if err != nil {
 		return h.n.errno("readdir", err)
 	}
-	h.list, h.listed = list, true
+	h.listed = true
 	return 0
 }
 

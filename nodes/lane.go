@@ -43,33 +43,34 @@ type data struct {
 type stamp struct {
 	mtime, ctime time.Time
 	size         int64
+	listing      uint64 // of a directory that names its listings
 }
 
-func stampOf(a store.Attr) stamp { return stamp{a.Mtime, a.Ctime, a.Size} }
+func stampOf(a store.Attr) stamp { return stamp{mtime: a.Mtime, ctime: a.Ctime, size: a.Size} }
 
-// changed reports whether the file, now as a describes it, was otherwise when the
+// changed reports whether the file, now as the stamp says, was otherwise when the
 // kernel was last given something of it to keep.
-func (i *inode) changed(a store.Attr) bool {
+func (i *inode) changed(now stamp) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.data != nil && i.data.shown != stampOf(a) && i.data.shown != stamp{}
+	return i.data != nil && i.data.shown != now && i.data.shown != stamp{}
 }
 
 // unchanged reports whether the kernel has been given something of the file to
 // keep, and it is as it was then.
-func (i *inode) unchanged(a store.Attr) bool {
+func (i *inode) unchanged(now stamp) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.data != nil && i.data.shown == stampOf(a)
+	return i.data != nil && i.data.shown == now
 }
 
 // show notes what the kernel is about to keep. After a change, that must be after
 // the kernel has been told: a second open in between would find nothing changed,
 // and read the pages of before.
-func (i *inode) show(a store.Attr) {
+func (i *inode) show(now stamp) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.made().shown = stampOf(a)
+	i.made().shown = now
 }
 
 // made returns what is open and shown of the inode. The mutex is held.

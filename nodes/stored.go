@@ -52,10 +52,10 @@ func (n *storedNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle,
 		return h, fuse.FOPEN_NOFLUSH | n.sys.pass.ticket(backing), 0
 	}
 	out := uint32(fuse.FOPEN_NOFLUSH)
-	if s.Object().Key() != "" && !n.inode.changed(a) {
+	if s.Object().Key() != "" && !n.inode.changed(stampOf(a)) {
 		out |= fuse.FOPEN_KEEP_CACHE
 	}
-	n.inode.show(a)
+	n.inode.show(stampOf(a))
 	return h, out, 0
 }
 

@@ -38,6 +38,15 @@ type Dir interface {
 	Stat(ctx context.Context) (Entry, error)
 }
 
+// Keeper is a Dir whose listing is good for a while, and the same for every caller who may
+// read it.
+type Keeper interface {
+	// Listing names the listing that is good at this moment; 0 if there is none. It asks nobody.
+	Listing() uint64
+	// ReadListing is ReadDir that names the listing too; 0 if it is not good for any longer.
+	ReadListing(ctx context.Context) ([]DirEntry, uint64, error)
+}
+
 // Lister is a Dir that knows more cheaply than by Lookup what a name is that its
 // ReadDir has just returned.
 type Lister interface {

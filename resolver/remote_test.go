@@ -33,6 +33,13 @@ type changing struct{ *storetest.Served }
 
 func (changing) Lasts() time.Duration { return time.Minute }
 
+func (changing) Listing(string) uint64 { return 1 }
+
+func (c changing) ReadListing(ctx context.Context, path string) ([]store.File, uint64, error) {
+	list, err := c.Served.ReadDir(ctx, path)
+	return list, 1, err
+}
+
 func newRemote(t *testing.T) *site {
 	s := newSite(t, nil)
 	srv := httptest.NewServer(http.FileServer(http.Dir(s.data)))
@@ -54,6 +61,11 @@ func TestRemoteCheckpoint(t *testing.T) {
 		iteration("m", i+1, path, "500")
 		v := "m/v" + string(rune('1'+i))
 		s.wantLs(v, "args.yaml iter_0000500/ latest_checkpointed_iteration.txt latest_train_state.pt wandb/")
+		if k, ok := s.walk1(v).Node.(Keeper); ok {
+			if list, name, err := k.ReadListing(ctx); err != nil || len(list) != 5 || name != 0 || k.Listing() != 0 {
+				t.Errorf("%s: the kernel is to keep %+v as listing %d; %v", path, list, name, err)
+			}
+		}
 		s.want(path+": tracker", s.read(v+"/latest_checkpointed_iteration.txt"), "500")
 		s.want(path+": train state", s.read(v+"/latest_train_state.pt"), "state500")
 		s.want(path+": weights", s.read(v+"/iter_0000500/w"), "weights500")

@@ -29,6 +29,7 @@ type storedDir struct {
 var (
 	_ Dir      = (*storedDir)(nil)
 	_ Accesser = (*storedDir)(nil)
+	_ Keeper   = (*storedDir)(nil)
 )
 
 // storedRoot returns the root of files of a version.
@@ -189,14 +190,38 @@ func (d *storedDir) local(ctx context.Context, f store.File, full string) (Entry
 }
 
 func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
-	if err := d.Access(ctx, 4); err != nil {
-		return nil, err
+	list, _, err := d.ReadListing(ctx)
+	return list, err
+}
+
+// forever names the listing of a directory that never changes.
+const forever = 1
+
+func (d *storedDir) Listing() uint64 {
+	if c, ok := d.files.(store.Changing); ok {
+		return c.Listing(d.path)
 	}
+	return forever
+}
+
+// readListing is the store's listing.
+func (d *storedDir) readListing(ctx context.Context) ([]store.File, uint64, error) {
 	in, cancel := context.WithTimeout(ctx, d.t.data.Deadline())
 	defer cancel()
+	if c, ok := d.files.(store.Changing); ok {
+		return c.ReadListing(in, d.path)
+	}
 	all, err := d.files.ReadDir(in, d.path)
+	return all, forever, err
+}
+
+func (d *storedDir) ReadListing(ctx context.Context) ([]DirEntry, uint64, error) {
+	if err := d.Access(ctx, 4); err != nil {
+		return nil, 0, err
+	}
+	all, name, err := d.readListing(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	d.t.follow.listed(d.key(d.path, &store.File{}), all)
 	list := make([]DirEntry, 0, len(all))
@@ -213,7 +238,7 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		}
 		list = append(list, e)
 	}
-	return list, nil
+	return list, name, nil
 }
 
 func (d *storedDir) Access(ctx context.Context, mask uint32) error {

@@ -64,6 +64,14 @@ func (d *storedCheckpoint) latestState(ctx context.Context) (Entry, error) {
 	return e, err
 }
 
+// Listing is 0: what is listed is of two directories.
+func (d *storedCheckpoint) Listing() uint64 { return 0 }
+
+func (d *storedCheckpoint) ReadListing(ctx context.Context) ([]DirEntry, uint64, error) {
+	list, err := d.ReadDir(ctx)
+	return list, 0, err
+}
+
 func (d *storedCheckpoint) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	all, err := d.storedDir.ReadDir(ctx)
 	if err != nil {

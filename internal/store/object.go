@@ -55,4 +55,11 @@ type Walker interface {
 // after that a name may lead to another Object.
 type Changing interface {
 	Lasts() time.Duration
+
+	// Listing names the listing of a directory that is good at this moment; 0 if there is
+	// none. It asks nobody.
+	Listing(path string) uint64
+
+	// ReadListing is ReadDir that names the listing too; 0 if it is not good for any longer.
+	ReadListing(ctx context.Context, path string) ([]File, uint64, error)
 }

@@ -116,18 +116,43 @@ func (f *Files) file(ctx context.Context, e Entry) (store.File, error) {
 
 // ReadDir returns what lies directly below a directory, sorted by name.
 func (f *Files) ReadDir(ctx context.Context, name string) ([]store.File, error) {
+	list, _, err := f.ReadListing(ctx, name)
+	return list, err
+}
+
+// ReadListing is ReadDir that names the listing. One of a directory too large to be
+// remembered has no name.
+func (f *Files) ReadListing(ctx context.Context, name string) ([]store.File, uint64, error) {
 	d, err := f.dir(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(d.list) == 0 {
-		return nil, f.none(d, name)
+		return nil, 0, f.none(d, name)
 	}
 	out := make([]store.File, 0, len(d.list))
 	for _, e := range d.list {
 		out = append(out, f.listed(e))
 	}
-	return out, nil
+	return out, d.named(), nil
+}
+
+// Listing names the listing of a directory that is remembered and still good; 0 if there is
+// none.
+func (f *Files) Listing(name string) uint64 {
+	if d, ok := f.dirs.Peek(name); ok {
+		return d.named()
+	}
+	return 0
+}
+
+// named is when a listing ends, which no later one of its directory shares; 0 once it
+// has, and of what only stands in for one.
+func (d *filesDir) named() uint64 {
+	if d.err != nil || len(d.list) > largeDir || !time.Now().Before(d.until) {
+		return 0
+	}
+	return uint64(d.until.UnixNano())
 }
 
 // Walk lists all that lies below a directory, with one request for each thousand.

@@ -110,6 +110,10 @@ func TestFilesWhileAway(t *testing.T) {
 	if _, err := long.Stat(t.Context(), "d/a"); err != nil {
 		t.Fatal(err)
 	}
+	_, first, err := long.ReadListing(t.Context(), "d")
+	if err != nil || first == 0 || long.Listing("d") != first {
+		t.Errorf("a listing is named %d, and then %d; %v", first, long.Listing("d"), err)
+	}
 	b.SetDeadline(300 * time.Millisecond)
 	mend := proxy.Down()
 	old, _ := long.dirs.Peek("d")
@@ -118,6 +122,9 @@ func TestFilesWhileAway(t *testing.T) {
 		if _, err := long.Stat(t.Context(), name); err == nil || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s, while the store is away: %v", name, err)
 		}
+	}
+	if name := long.Listing("d"); name != 0 {
+		t.Errorf("what stands in for a listing is named %d", name)
 	}
 	if old, _ = long.dirs.Peek("d"); time.Until(old.until) > askAgain {
 		t.Errorf("an old listing is good for %v more", time.Until(old.until))
@@ -152,6 +159,14 @@ func TestFilesWhileAway(t *testing.T) {
 	b.SetDeadline(0)
 	if _, err := long.Stat(t.Context(), "g/a"); err != nil {
 		t.Errorf("the store is back, and what it did not answer is remembered: %v", err)
+	}
+	old, _ = long.dirs.Peek("d")
+	old.until = time.Time{}
+	if _, name, err := long.ReadListing(t.Context(), "d"); err != nil || name == 0 || name == first {
+		t.Errorf("a new listing is named %d, the one before %d; %v", name, first, err)
+	}
+	if _, name, err := f.ReadListing(t.Context(), "d"); err != nil || name != 0 || f.Listing("d") != 0 || f.Listing("never") != 0 {
+		t.Errorf("a listing that is good no longer is named %d; %v", name, err)
 	}
 	if err := b.Write(t.Context(), "d/a", []byte("bbbb")); err != nil {
 		t.Fatal(err)

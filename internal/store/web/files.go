@@ -95,6 +95,15 @@ func (f *Files) ReadDir(ctx context.Context, path string) ([]store.File, error) 
 	return []store.File{file}, nil
 }
 
+// Listing is 0: there is nothing to be gained.
+func (f *Files) Listing(string) uint64 { return 0 }
+
+// ReadListing is ReadDir.
+func (f *Files) ReadListing(ctx context.Context, path string) ([]store.File, uint64, error) {
+	list, err := f.ReadDir(ctx, path)
+	return list, 0, err
+}
+
 // Walk asks for the file.
 func (f *Files) Walk(ctx context.Context, path string, fn func(store.File) error) error {
 	if path != "" {
