@@ -88,7 +88,7 @@ var (
 
 func (h *controlHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	k, err := h.h.Read(as(ctx), dest, off)
-	return fuse.ReadResultData(dest[:max(k, 0)]), h.n.errno("read", err)
+	return answer(dest[:max(k, 0)]), h.n.errno("read", err)
 }
 
 // Write returns the outcome of what it completed: a shell looks at write's errno

@@ -24,7 +24,7 @@ func (h *dataHandle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadR
 	fd := int(h.f.Fd())
 	k, err := unix.Preadv2(fd, [][]byte{dest}, off, unix.RWF_NOWAIT)
 	if err == nil && k == len(dest) {
-		return fuse.ReadResultData(dest), 0
+		return answer(dest), 0
 	}
 	// The buffer is not go-fuse's: past the deadline the read goes on into it.
 	buf := buffers.Get().(*[]byte)
@@ -79,12 +79,25 @@ func fullPread(fd int, p []byte, off int64) (int, error) {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, MaxRead); return &b }}
 
-// result is a read's bytes in a buffer that goes back to the pool once sent.
+// answer is a read's bytes in memory that nobody writes to before they are sent. go-fuse
+// sends a vector as it is; what might be spliced it tries to put into a pipe first, which
+// is two to four system calls for nothing.
+func answer(b []byte) fuse.ReadResult { return fuse.ReadResultVector([][]byte{b}) }
+
+// result is a read's bytes in a buffer that goes back to the pool once sent. With
+// MountOptions.DisableSplice go-fuse 2.12 calls Done of what is no vector before it sends
+// the bytes, which are another read's by then.
 type result struct {
 	buf *[]byte
 	n   int
 }
 
+var _ interface {
+	fuse.ReadResult
+	Slices() ([][]byte, fuse.Status)
+} = (*result)(nil)
+
 func (r *result) Bytes([]byte) ([]byte, fuse.Status) { return (*r.buf)[:r.n], fuse.OK }
+func (r *result) Slices() ([][]byte, fuse.Status)    { return [][]byte{(*r.buf)[:r.n]}, fuse.OK }
 func (r *result) Size() int                          { return r.n }
 func (r *result) Done()                              { buffers.Put(r.buf) }

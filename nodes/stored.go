@@ -128,7 +128,7 @@ func (h *storedHandle) Read(_ context.Context, dest []byte, off int64) (fuse.Rea
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, h.n.errno("read", err)
 	}
-	return fuse.ReadResultData(dest[:k]), 0
+	return answer(dest[:k]), 0
 }
 
 func (h *storedHandle) Release(context.Context) syscall.Errno {

@@ -44,9 +44,9 @@ func (n *textNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 func (n *textNode) Read(_ context.Context, f fusefs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	b := f.(text)
 	if off >= int64(len(b)) {
-		return fuse.ReadResultData(nil), 0
+		return answer(nil), 0
 	}
-	return fuse.ReadResultData(b[off:min(int64(len(b)), off+int64(len(dest)))]), 0
+	return answer(b[off:min(int64(len(b)), off+int64(len(dest)))]), 0
 }
 
 // Getattr gives the size that an open would read now: tar and rsync compare them.
