@@ -126,15 +126,15 @@ func (f *fetch) do() error {
 // connection breaks.
 func (f *fetch) stream(d *disk) error {
 	pool := &pieces
-	if f.to-f.from == 1 { // as of each of many small files
+	switch {
+	case f.to-f.from == 1: // as of each of many small files
 		pool = &unitBuffers
+	case f.b.o.c.far(f.src): // there are many, and each brings little at a time
+		pool = &halves
 	}
 	b := pool.Get().(*[]byte)
 	defer pool.Put(b)
 	buf := *b
-	if f.b.o.far() && len(buf) == piece { // there are many, and each brings little at a time
-		buf = buf[:piece/2]
-	}
 	for tries := 0; ; {
 		before := f.next
 		err := f.request(d, buf)
@@ -243,4 +243,7 @@ func (n *noticed) Read(p []byte) (int, error) {
 	return k, err
 }
 
-var pieces = sync.Pool{New: func() any { b := make([]byte, piece); return &b }}
+var (
+	pieces = sync.Pool{New: func() any { b := make([]byte, piece); return &b }}
+	halves = sync.Pool{New: func() any { b := make([]byte, piece/2); return &b }}
+)

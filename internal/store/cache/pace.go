@@ -47,10 +47,16 @@ func (c *Cache) answered(src store.Object, took time.Duration) {
 	p.Note(time.Now(), took)
 }
 
-// far reports whether an object's store is far away, as far as is known.
-func (o *object) far() bool {
-	o.c.mu.Lock()
-	defer o.c.mu.Unlock()
-	p := o.c.answers[placeOf(o.key)]
-	return p != nil && p.Least() > far
+// far reports whether an object's store is far away, as far as is known. Before its first
+// answer that is what it took to be asked for other things: how the first requests are cut
+// is how soon there are enough of them.
+func (c *Cache) far(src store.Object) bool {
+	c.mu.Lock()
+	p := c.answers[placeOf(src.Key())]
+	c.mu.Unlock()
+	if p != nil {
+		return p.Least() > far
+	}
+	o, ok := src.(store.Paced)
+	return ok && o.Pace() > far
 }

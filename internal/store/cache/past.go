@@ -51,7 +51,7 @@ func (f *File) readAhead(ctx context.Context, off, n int64) {
 	c.mu.Lock()
 	most := c.share()
 	c.mu.Unlock()
-	isFar := f.o.far()
+	isFar := c.far(f.src)
 	if isFar && n > farDemand { // what is asked for now comes sooner in parts
 		f.ask(ctx, off, min(off+n, f.size), farDemand)
 	}
