@@ -19,7 +19,7 @@ type mount struct {
 	fstype     string
 	own        bool // is, or lies below, a mount of artifactfs
 	prompt     bool // answers from this machine: it, and all that it is mounted on
-	gate       gate
+	gate       *gate
 }
 
 // mountTable is the mounts of one namespace at one moment. It is not changed
@@ -32,7 +32,7 @@ type mountTable struct {
 type mountKey struct{ parent, point string }
 
 // parseMounts reads mountinfo(5). Lines it cannot read are left out.
-func parseMounts(b []byte, gateOf func(dev string) gate) *mountTable {
+func parseMounts(b []byte, gateOf func(dev string) *gate) *mountTable {
 	t := &mountTable{under: make(map[mountKey]*mount)}
 	ids := make(map[string]*mount)
 	for line := range bytes.Lines(b) {

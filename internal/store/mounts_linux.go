@@ -16,7 +16,7 @@ const watchEvery = 50 * time.Millisecond
 
 // mounts follows this process's mount table.
 type mounts struct {
-	gateOf  func(dev string) gate
+	gateOf  func(dev string) *gate
 	start   time.Time
 	checked atomic.Int64 // since start, of the last poll
 	table   atomic.Pointer[mountTable]
@@ -25,7 +25,7 @@ type mounts struct {
 	file *os.File   // /proc/self/mountinfo; nil where there is none
 }
 
-func newMounts(gateOf func(string) gate) *mounts {
+func newMounts(gateOf func(string) *gate) *mounts {
 	m := &mounts{gateOf: gateOf, start: time.Now()}
 	m.table.Store(parseMounts(nil, gateOf))
 	// Opened raw, so that the runtime's poller does not take the event away.

@@ -10,7 +10,7 @@ func TestPromptMounts(t *testing.T) {
 23 22 8:2 / /nfs/scratch rw - xfs /dev/sdb rw
 24 20 0:50 / /over rw - overlay none rw
 25 20 0:60 / /fuse rw - fuse.sshfs none rw
-`), func(string) gate { return nil })
+`), func(string) *gate { return nil })
 	for path, want := range map[string]bool{
 		"/": true, "/a/b": true, "/tmp/x": true,
 		"/nfs": false, "/nfs/scratch/x": false, "/over/x": false, "/fuse/x": false,

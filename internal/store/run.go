@@ -111,7 +111,7 @@ func endProcess() {
 func (j *job) turnedAway(l *Local, err error) error {
 	if errors.Is(err, errFull) {
 		return fmt.Errorf("%s %s: %d calls to %s have been waiting for up to %v: %w",
-			j.op, j.path, cap(j.mount.gate), j.mount, l.Deadline(), os.ErrDeadlineExceeded)
+			j.op, j.path, cap(j.mount.gate.slots), j.mount, l.Deadline(), os.ErrDeadlineExceeded)
 	}
 	return fmt.Errorf("%s %s: %w", j.op, j.path, err)
 }

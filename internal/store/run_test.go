@@ -41,7 +41,21 @@ func hung(t testing.TB, dir, fstype string) (revive func()) {
 }
 
 func (l *Local) inFlight(path string) int {
-	return len(l.mountOf(l.host(), path).gate)
+	return l.mountOf(l.host(), path).gate.inUse()
+}
+
+// Only file systems that were asked for something have calls to count.
+func TestInFlight(t *testing.T) {
+	file := mkfile(t, openDir(t)+"/f", 0o644)
+	l := NewLocal(nil)
+	if got := l.InFlight(); len(got) > 0 {
+		t.Errorf("before any call: %v", got)
+	}
+	_, err := l.Lstat(t.Context(), file)
+	must(t, err)
+	if got := l.InFlight(); len(got) != 1 {
+		t.Errorf("after calls to one file system of %d mounts: %v", len(l.mounts.current(true).mounts), got)
+	}
 }
 
 // TestHungMount: calls to a mount that hangs end at their deadline, hold a
