@@ -83,12 +83,12 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 // hostile records leave behind must not add up to the 300 MiB that we promise. A
 // fixed limit would do that too, and collect without end where the kernel keeps
 // more names than fit below it (measured: 400,000 at 1 KiB each).
-const gcPercent = 50
+const gcPercent = 25
 
 // gcSlack is counted as heap, and never touched, so it takes no memory: half of it may be
 // allocated between collections of a heap that is small. The buffers of reads would have
 // one every few milliseconds, and be made anew after each.
-const gcSlack = 16 << 20
+const gcSlack = 32 << 20
 
 // limitMemory returns what is to be kept for as long as its limits are to hold.
 func limitMemory() (slack []byte) {
