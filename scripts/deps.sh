@@ -84,17 +84,25 @@ esac
 venv=()
 python3 -c 'import ensurepip' 2>/dev/null || venv=(python3-venv)
 install_missing "$test_needs" ${venv[@]+"${venv[@]}"}
-install_venv .venv scripts/requirements.txt
-for sdk in 0.31 0.23; do # what wandb/wandbtest is held to
-  install_venv .venv-wandb-$sdk scripts/requirements-wandb-$sdk.txt
-done
+# Those wait for their registries, the others for the compiler.
+others() {
+  install_venv .venv scripts/requirements.txt
+  local sdk
+  for sdk in 0.31 0.23; do # what wandb/wandbtest is held to
+    install_venv .venv-wandb-$sdk scripts/requirements-wandb-$sdk.txt
+  done
+  install_azurite
+  # The page of `artifactfs ui`: a test bundles it again.
+  [ -s bin/ui/installed ] || echo "deps: installing what the page is made with" >&2
+  scripts/ui.sh --deps
+}
+others &
+others=$!
+trap 'kill "$others" 2>/dev/null || true' EXIT
 install_staticcheck
 # The object stores of internal/store/bucket/buckettest.
 install_go versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 install_go fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
-install_azurite
 # What makes the Debian package. Later releases need modules that the public proxy does not give.
 install_go nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm v2.43.4
-# The page of `artifactfs ui`: a test bundles it again.
-[ -s bin/ui/installed ] || echo "deps: installing what the page is made with" >&2
-scripts/ui.sh --deps
+wait "$others"
