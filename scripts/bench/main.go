@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -37,6 +38,17 @@ var (
 )
 
 func main() {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		size, err := strconv.ParseUint(os.Getenv(serveEnv+"_SIZE"), 10, 64)
+		if err == nil {
+			err = serveBlanks(dir, size)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // A volume is how much lies in the bucket, in bytes and objects.
@@ -46,7 +47,7 @@ func remote(s *site, t *table) error {
 		}
 		here = append(here, c)
 	}
-	r := &remoteBench{volume: n, raw: s.raw, clients: here, gcs: here[len(here)-1].name == "gcsfuse"}
+	r := &remoteBench{volume: n, raw: s.raw, clients: here, gcs: slices.ContainsFunc(here, func(c client) bool { return c.gcs })}
 	var err error
 	if r.servers, err = startServers(s.raw, r.gcs); err != nil {
 		return err
@@ -99,8 +100,12 @@ func (r *remoteBench) links() ([]link, error) {
 	}
 	slow := link{name: "slow", s3: s3.addr, sent: s3.sent.Load}
 	if r.servers.gcs != "" {
-		gcs, err := newSlowLink(r.servers.gcs)
+		next := freeAddr()
+		gcs, err := newSlowLink(next)
 		if err != nil {
+			return nil, err
+		}
+		if err := r.startGCS(r.raw, next, gcs.addr); err != nil {
 			return nil, err
 		}
 		slow.gcs = gcs.addr
@@ -120,7 +125,7 @@ func (r *remoteBench) compare(l link, t *table) error {
 		for i := range names {
 			i = (i + run) % len(names)
 			s, err := r.turn(l, i)
-			if err != nil && i < 2 {
+			if err != nil && (i == 0 || r.clients[i-1].start == nil) {
 				return fmt.Errorf("%s: %w", names[i], err)
 			} else if err != nil { // a peer that fails has no row
 				fmt.Printf("NOTE: %s, %s: %v\n", l.name, names[i], err)
@@ -130,7 +135,7 @@ func (r *remoteBench) compare(l link, t *table) error {
 	}
 	text, _ := json.MarshalIndent(all, "", "  ")
 	t.write("remote-"+l.name+".json", append(text, '\n'))
-	r.rows(l, names, all, t)
+	r.rows(l, all, t)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,7 +26,7 @@ func (g *gets) take(n volume) (shots, error) {
 	g.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10}}
 	defer g.http.CloseIdleConnections()
 	s := make(shots)
-	for _, step := range []func(volume, shots) error{g.firstBytes, g.sequential, g.disk, g.fourReaders, g.mediumFiles, g.smallFiles, g.randomBlocks} {
+	for _, step := range []func(volume, shots) error{g.firstBytes, g.sequential, g.beside, g.fourReaders, g.mediumFiles, g.smallFiles, g.randomBlocks} {
 		settleFor(500 * time.Millisecond)
 		if err := step(n, s); err != nil {
 			return s, err
@@ -74,33 +73,27 @@ func (g *gets) sequential(n volume, s shots) error {
 	}
 	s[rowNowhere] = float64(n.big) / time.Since(start).Seconds()
 	settleFor(500 * time.Millisecond)
-	f, err := os.Create(filepath.Join(g.home, "big"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	start = time.Now()
-	err = g.ranges("big", 0, n.big, 8<<20, streams, func(off int64) io.Writer { return io.NewOffsetWriter(f, off) })
-	s[rowCold] = float64(n.big) / time.Since(start).Seconds()
+	freshen(2 * n.big)
+	took, err := g.intoFile(n)
+	s[rowCold] = float64(n.big) / took.Seconds()
 	return err
 }
 
-// disk reads what sequential wrote.
-func (g *gets) disk(n volume, s shots) error {
-	for _, row := range []string{rowSecond, rowRemounted} {
-		if err := dropCaches(); err != nil {
-			return err
-		}
-		t, _, err := dd(filepath.Join(g.home, "big"))
-		if err != nil {
-			return err
-		}
-		s[row] = float64(n.big) / t
+// intoFile gets the big object into a new file, and returns how long that took.
+func (g *gets) intoFile(n volume) (took time.Duration, err error) {
+	f, err := os.CreateTemp(g.home, "big")
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	defer os.Remove(f.Name())
+	defer f.Close()
+	start := time.Now()
+	err = g.ranges("big", 0, n.big, 8<<20, streams, func(off int64) io.Writer { return io.NewOffsetWriter(f, off) })
+	return time.Since(start), err
 }
 
 func (g *gets) fourReaders(n volume, s shots) error {
+	freshen(2 * n.four * readers)
 	start := time.Now()
 	var group errgroup.Group
 	for i := range readers {

@@ -26,18 +26,21 @@ type link struct {
 type client struct {
 	name  string
 	tool  string
+	gcs   bool                                              // it reads from fake-gcs-server, not from versitygw
 	start func(l link, home, mnt string) (*exec.Cmd, error) // nil: artifactfs
 }
 
+const ownName = "artifactfs"
+
 var clients = []client{
-	{"artifactfs", "bin/artifactfs", nil},
-	{"rclone", "bin/rclone", func(l link, home, mnt string) (*exec.Cmd, error) {
+	{ownName, "bin/artifactfs", false, nil},
+	{"rclone", "bin/rclone", false, func(l link, home, mnt string) (*exec.Cmd, error) {
 		remote := fmt.Sprintf(":s3,provider=Other,env_auth=true,region=us-east-1,force_path_style=true,endpoint='http://%s':%s", l.s3, bucketName)
 		return exec.Command("bin/rclone", "mount", remote, mnt, "--config", "/dev/null", "--cache-dir", home+"/cache", "--read-only",
 			"--vfs-cache-mode", "full", "--vfs-read-chunk-size", "8M", "--vfs-read-chunk-streams", "16", "--vfs-fast-fingerprint",
 			"--dir-cache-time", "1h", "--attr-timeout", "1h", "--use-server-modtime", "--no-checksum", "--transfers", "16", "--max-read-ahead", "1M"), nil
 	}},
-	{"s3fs", "s3fs", func(l link, home, mnt string) (*exec.Cmd, error) {
+	{"s3fs", "s3fs", false, func(l link, home, mnt string) (*exec.Cmd, error) {
 		if err := os.WriteFile(home+"/passwd", []byte(accessKey+":"+secretKey+"\n"), 0o600); err != nil {
 			return nil, err
 		}
@@ -45,7 +48,8 @@ var clients = []client{
 			"-o", "use_cache="+home+"/cache", "-o", "parallel_count=16", "-o", "multipart_size=10", "-o", "multireq_max=64", "-o", "complement_stat",
 			"-o", "stat_cache_expire=3600", "-o", "max_stat_cache_size=200000", "-o", "ro", "-o", "kernel_cache"), nil
 	}},
-	{"gcsfuse", "bin/gcsfuse", func(l link, home, mnt string) (*exec.Cmd, error) {
+	{ownName + " gs", "bin/artifactfs", true, nil},
+	{"gcsfuse", "bin/gcsfuse", true, func(l link, home, mnt string) (*exec.Cmd, error) {
 		if l.gcs == "" {
 			return nil, errors.New("no server for it")
 		}
@@ -54,6 +58,9 @@ var clients = []client{
 			"--metadata-cache-ttl-secs", "-1", "--stat-cache-max-size-mb", "-1", "--type-cache-max-size-mb", "-1", "-o", "ro", bucketName, mnt), nil
 	}},
 }
+
+// short is a client's name where there is little room.
+func (c client) short() string { return strings.TrimPrefix(strings.TrimPrefix(c.name, ownName), " ") }
 
 // A mounted client.
 type mounted struct {
@@ -104,12 +111,19 @@ func (m *mounted) again() error {
 func (m *mounted) mountOwn() error {
 	m.lane = lane{name: m.name, base: m.home, mnt: m.mnt}
 	m.dir = m.mnt + "/bench/v1"
-	uri := fmt.Sprintf("s3://%s/data/", bucketName)
+	uri, at := fmt.Sprintf("s3://%s/data/", bucketName), "?endpoint=http://"+m.link.s3
+	if m.gcs {
+		if m.link.gcs == "" {
+			return errors.New("no server for it")
+		}
+		uri, at = fmt.Sprintf("gs://%s/data/", bucketName), ""
+		os.Setenv("STORAGE_EMULATOR_HOST", m.link.gcs)
+	}
 	if err := publish(m.home+"/store", "bench", 1, uri); err != nil {
 		return err
 	}
 	config := fmt.Sprintf("[artifacts]\nwandb = false\n[artifacts.manifest]\nroot = %q\n[artifactfs]\ncache_dir = %q\ndata_roots = [%q, %q]\n",
-		m.home+"/store", m.home+"/cache", m.home, uri+"?endpoint=http://"+m.link.s3)
+		m.home+"/store", m.home+"/cache", m.home, uri+at)
 	if err := os.WriteFile(m.home+"/env.toml", []byte(config), 0o644); err != nil {
 		return err
 	}

@@ -66,9 +66,14 @@ func startServers(raw string, withGCS bool) (_ *servers, err error) {
 		return s, nil
 	}
 	s.gcs = freeAddr()
-	host, port, _ := net.SplitHostPort(s.gcs)
-	return s, s.start(raw, s.gcs, "bin/fake-gcs-server", "-backend", "filesystem", "-filesystem-root", s.root+"/gcs", "-scheme", "http", "-host", host, "-port", port,
-		"-public-host", s.gcs, "-external-url", "http://"+s.gcs, "-log-level", "error")
+	return s, s.startGCS(raw, s.gcs, s.gcs)
+}
+
+// startGCS starts a fake-gcs-server at addr for clients that know it as host: to others it gives no content.
+func (s *servers) startGCS(raw, addr, host string) error {
+	ip, port, _ := net.SplitHostPort(addr)
+	return s.start(raw, addr, "bin/fake-gcs-server", "-backend", "filesystem", "-filesystem-root", s.root+"/gcs", "-scheme", "http", "-host", ip, "-port", port,
+		"-public-host", host, "-external-url", "http://"+host, "-log-level", "error")
 }
 
 func freeAddr() string {

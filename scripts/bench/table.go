@@ -34,7 +34,7 @@ type table struct {
 }
 
 func (t *table) head(what string) {
-	fmt.Printf("%s\n\n%-40s %-12s %14s %14s %8s  %-10s %s\n", what, "measured", "lane", "native", "lane", "ratio", "target", "")
+	fmt.Printf("%s\n\n%-58s %-14s %14s %14s %8s  %-10s %s\n", what, "measured", "lane", "native", "lane", "ratio", "target", "")
 	t.write("machine.txt", []byte(what+"\n"))
 }
 
@@ -76,7 +76,7 @@ func (t *table) print(r row, ratio float64) {
 			times = fmt.Sprintf("%.2g×", ratio)
 		}
 	}
-	fmt.Printf("%-40s %-12s %14s %14s %8s  %-10s %s\n", r.Name, r.Lane, native, number(r.Value, r.Unit), times, r.Target, word)
+	fmt.Printf("%-58s %-14s %14s %14s %8s  %-10s %s\n", r.Name, r.Lane, native, number(r.Value, r.Unit), times, r.Target, word)
 }
 
 func (t *table) foot() {
