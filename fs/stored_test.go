@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,13 @@ func (l listing) Stat(ctx context.Context, path string) (store.File, error) {
 	return f, err
 }
 
-func (l listing) Lasts() time.Duration { return time.Hour }
+func (l listing) Lasts() time.Duration {
+	d, err := time.ParseDuration(os.Getenv("TEST_LASTS"))
+	if err != nil {
+		return time.Hour
+	}
+	return d
+}
 
 func (l listing) Listing(string) uint64 {
 	text, _ := os.ReadFile(l.file)
@@ -186,6 +193,116 @@ func TestStoredListing(t *testing.T) {
 		}
 		if read := reads() > before; read != step.read {
 			t.Errorf("step %d: the kernel asked for the listing: %v", i, read)
+		}
+	}
+}
+
+// Who opened a directory long ago, and reads it only now, does not have the kernel keep
+// what it was then for those who have opened it since.
+func TestStoredListingOfOldHandle(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "listing")
+	t.Setenv("TEST_LISTING", named)
+	m, s := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "sub/a"), "a") })
+	for i := range 5 {
+		dir := filepath.Join(m.v1, []string{"sub", ""}[i%2])
+		write(t, named, fmt.Sprint(2*i+1))
+		old, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer old.Close()
+		if i == 2 { // in the other rounds it has not been read yet
+			if _, err := old.Readdirnames(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(t, filepath.Join(s.dir, strings.TrimPrefix(dir, m.v1), fmt.Sprint("new", i)), "x")
+		write(t, named, fmt.Sprint(2*i+2))
+		now, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer now.Close()
+		time.Sleep(200 * time.Millisecond)
+		for _, f := range []*os.File{old, now} {
+			if _, err := f.Seek(0, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			list, err := f.Readdirnames(0)
+			if err != nil || !slices.Contains(list, fmt.Sprint("new", i)) {
+				t.Errorf("round %d: the old handle: %v: reads %v, %v", i, f == old, list, err)
+			}
+		}
+		if list, err := os.ReadDir(dir); err != nil || !strings.Contains(fmt.Sprint(list), fmt.Sprint("new", i)) {
+			t.Errorf("round %d: then there is %v, %v", i, list, err)
+		}
+	}
+}
+
+// What an old handle may have had the kernel keep, because it was read just when others opened
+// the directory as it is now, is gone when the handle is.
+func TestStoredListingOfTwo(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "listing")
+	t.Setenv("TEST_LISTING", named)
+	m, s := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "sub/a"), "a") })
+	write(t, named, "1")
+	dir := filepath.Join(m.v1, "sub")
+	old, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.dir, "sub/b"), "x")
+	write(t, named, "2")
+	now, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.Close()
+	if _, err := old.Readdirnames(0); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the kernel tells of it later
+		list, err := os.ReadDir(dir)
+		if err == nil && len(list) == 2 {
+			return
+		}
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("%v, %v; want the new listing", list, err)
+		}
+	}
+}
+
+// Who has a directory open for longer than a listing is good reads a new one then.
+func TestStoredListingEnds(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "listing")
+	t.Setenv("TEST_LISTING", named)
+	t.Setenv("TEST_LASTS", "300ms")
+	m, s := mountStored(t, func(dir string) { write(t, filepath.Join(dir, "sub/a"), "a") })
+	write(t, named, "1")
+	f, err := os.Open(filepath.Join(m.v1, "sub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if list, err := f.Readdirnames(0); err != nil || len(list) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	write(t, filepath.Join(s.dir, "sub/b"), "x")
+	write(t, named, "2")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		list, err := f.Readdirnames(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 2 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%v, long after it changed", list)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package nodes
 import (
 	"context"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -83,40 +84,42 @@ func (n *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandl
 	if err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	now, keep := listingOf(d, e.Attr)
+	now, keep := listingOf(as(ctx), d, e.Attr)
 	a, ok := d.(resolver.Accesser)
 	if keep && ok && e.Valid > 0 && n.inode.unchanged(now) {
 		if err := a.Access(as(ctx), 4); err != nil {
 			return nil, 0, n.errno("opendir", err)
 		}
 		n.sys.openedDir(ctx, d)
+		h.keep(d, e.Valid)
 		return h, fuse.FOPEN_CACHE_DIR, 0
 	}
-	if errno := h.read(ctx); errno != 0 {
+	if errno := h.readAs(ctx, now); errno != 0 {
 		return nil, 0, errno
 	}
 	n.sys.openedDir(ctx, d)
 	if _, ok := d.(resolver.Keeper); ok {
-		now.listing, keep = h.listing, h.listing != 0
+		keep = h.at.listing != 0
 	}
 	if !keep || e.Valid == 0 {
 		return h, 0, 0
 	}
 	flags := uint32(fuse.FOPEN_CACHE_DIR)
-	if n.inode.changed(now) {
+	if n.inode.changed(h.at) {
 		flags |= dropCache
 		n.staleAttr()
 	}
-	n.inode.show(now)
+	n.inode.show(h.at)
+	h.keep(d, e.Valid)
 	return h, flags, 0
 }
 
 // listingOf tells a directory's listing from another of it, if one can be told: by the
 // directory's own times where it is one on this machine, else by what it says itself.
-func listingOf(d resolver.Dir, a store.Attr) (now stamp, ok bool) {
+func listingOf(ctx context.Context, d resolver.Dir, a store.Attr) (now stamp, ok bool) {
 	now = stampOf(a)
 	if k, is := d.(resolver.Keeper); is {
-		now.listing = k.Listing()
+		now.listing = k.Listing(ctx)
 		return now, now.listing != 0
 	}
 	return now, a.Dev != 0
@@ -125,11 +128,14 @@ func listingOf(d resolver.Dir, a store.Attr) (now stamp, ok bool) {
 // dirHandle is an open directory: the listing that opendir, or the last
 // rewinddir, read.
 type dirHandle struct {
-	n       *dirNode
-	listed  bool
-	list    []resolver.DirEntry
-	listing uint64 // its name, of a resolver.Keeper
-	next    int
+	n      *dirNode
+	kept   bool        // the kernel keeps what it reads by this handle, for who opens the directory next
+	ends   *time.Timer // when it is no longer to keep it for this one
+	listed bool
+	list   []resolver.DirEntry
+	at     stamp     // of the list
+	when   time.Time // it was read
+	next   int
 }
 
 var (
@@ -140,22 +146,64 @@ var (
 	_ fusefs.FileFsyncdirer   = (*dirHandle)(nil)
 )
 
+// keep notes that the kernel keeps the listing, which is good for so long. A handle that is
+// open for longer gets a new one then: the kernel looks at the directory's times alone,
+// and one in a bucket has none. Of a directory pages may be invalidated: nobody holds them
+// while a request is under way.
+func (h *dirHandle) keep(d resolver.Dir, valid time.Duration) {
+	h.kept = true
+	if _, ok := d.(resolver.Keeper); ok {
+		h.ends = time.AfterFunc(valid, func() { h.n.NotifyContent(0, 0) })
+	}
+}
+
 func (h *dirHandle) read(ctx context.Context) syscall.Errno {
+	d := h.n.dir()
+	e, err := d.Stat(as(ctx))
+	if err != nil {
+		return h.n.errno("readdir", err)
+	}
+	now, _ := listingOf(as(ctx), d, e.Attr)
+	return h.readAs(ctx, now)
+}
+
+// readAs reads the directory, which was as the stamp says a moment ago.
+func (h *dirHandle) readAs(ctx context.Context, now stamp) syscall.Errno {
 	var err error
 	if k, ok := h.n.dir().(resolver.Keeper); ok {
-		h.list, h.listing, err = k.ReadListing(as(ctx))
+		h.list, now.listing, err = k.ReadListing(as(ctx))
 	} else {
 		h.list, err = h.n.dir().ReadDir(as(ctx))
 	}
 	if err != nil {
 		return h.n.errno("readdir", err)
 	}
-	h.listed = true
+	h.listed, h.at, h.when = true, now, time.Now()
 	return 0
 }
 
+// justRead is for how long a list is taken to be what the directory holds: an opendir is
+// followed by a readdir.
+const justRead = 100 * time.Millisecond
+
+// old reports whether the kernel is about to keep, as what the directory holds now, a list
+// that was read earlier: by who opened it long ago, and reads it after others have opened it
+// as it is now.
+func (h *dirHandle) old(ctx context.Context) bool {
+	if !h.kept || h.next > 0 || time.Since(h.when) < justRead {
+		return false
+	}
+	d := h.n.dir()
+	e, err := d.Stat(as(ctx))
+	if err != nil {
+		return true // read says so
+	}
+	now, ok := listingOf(as(ctx), d, e.Attr)
+	return !ok || now != h.at
+}
+
 func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
-	if !h.listed {
+	if !h.listed || h.old(ctx) {
 		if errno := h.read(ctx); errno != 0 {
 			return nil, errno
 		}
@@ -215,7 +263,16 @@ func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 }
 
 // Releasedir counts the directory out. A node's entry may be another object by
-// now, but it shows the same version.
-func (h *dirHandle) Releasedir(context.Context, uint32) { h.n.sys.lanes.dir(h.n.dir(), -1) }
+// now, but it shows the same version. If it was opened again in the meantime, and had become
+// another, nobody knows which list the kernel has: whoever opens it next gets a new one.
+func (h *dirHandle) Releasedir(context.Context, uint32) {
+	h.n.sys.lanes.dir(h.n.dir(), -1)
+	if h.ends != nil {
+		h.ends.Stop()
+	}
+	if h.kept && h.listed && h.n.inode.changed(h.at) {
+		h.n.inode.show(unknown)
+	}
+}
 
 func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }

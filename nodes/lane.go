@@ -46,6 +46,9 @@ type stamp struct {
 	listing      uint64 // of a directory that names its listings
 }
 
+// unknown is the stamp of what nobody knows: no file is as it says.
+var unknown = stamp{size: -1}
+
 func stampOf(a store.Attr) stamp { return stamp{mtime: a.Mtime, ctime: a.Ctime, size: a.Size} }
 
 // changed reports whether the file, now as the stamp says, was otherwise when the

@@ -41,8 +41,9 @@ type Dir interface {
 // Keeper is a Dir whose listing is good for a while, and the same for every caller who may
 // read it.
 type Keeper interface {
-	// Listing names the listing that is good at this moment; 0 if there is none. It asks nobody.
-	Listing() uint64
+	// Listing names the listing that is good at this moment; 0 if there is none. It does not
+	// have it made.
+	Listing(ctx context.Context) uint64
 	// ReadListing is ReadDir that names the listing too; 0 if it is not good for any longer.
 	ReadListing(ctx context.Context) ([]DirEntry, uint64, error)
 }

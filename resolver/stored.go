@@ -197,7 +197,7 @@ func (d *storedDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
 // forever names the listing of a directory that never changes.
 const forever = 1
 
-func (d *storedDir) Listing() uint64 {
+func (d *storedDir) Listing(context.Context) uint64 {
 	if c, ok := d.files.(store.Changing); ok {
 		return c.Listing(d.path)
 	}

@@ -65,7 +65,7 @@ func (d *storedCheckpoint) latestState(ctx context.Context) (Entry, error) {
 }
 
 // Listing is 0: what is listed is of two directories.
-func (d *storedCheckpoint) Listing() uint64 { return 0 }
+func (d *storedCheckpoint) Listing(context.Context) uint64 { return 0 }
 
 func (d *storedCheckpoint) ReadListing(ctx context.Context) ([]DirEntry, uint64, error) {
 	list, err := d.ReadDir(ctx)

@@ -142,6 +142,7 @@ type versionDir struct {
 var (
 	_ Dir      = (*versionDir)(nil)
 	_ Accesser = (*versionDir)(nil)
+	_ Keeper   = (*versionDir)(nil)
 )
 
 func (d *versionDir) Which() (string, int) { return whose(d.t.in, d.name), d.n }
@@ -159,12 +160,35 @@ func (d *versionDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return e, err
 }
 
-func (d *versionDir) ReadDir(ctx context.Context) (list []DirEntry, err error) {
+func (d *versionDir) ReadDir(ctx context.Context) ([]DirEntry, error) {
+	list, _, err := d.ReadListing(ctx)
+	return list, err
+}
+
+// Listing is that of data that lies in a store.
+func (d *versionDir) Listing(ctx context.Context) (name uint64) {
+	err := d.t.withData(ctx, d.name, d.n, func(s shownDir) error {
+		if k, ok := s.(Keeper); ok {
+			name = k.Listing(ctx)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0
+	}
+	return name
+}
+
+func (d *versionDir) ReadListing(ctx context.Context) (list []DirEntry, name uint64, err error) {
 	err = d.t.withData(ctx, d.name, d.n, func(s shownDir) (err error) {
+		if k, ok := s.(Keeper); ok {
+			list, name, err = k.ReadListing(ctx)
+			return err
+		}
 		list, err = s.ReadDir(ctx)
 		return err
 	})
-	return list, err
+	return list, name, err
 }
 
 func (d *versionDir) Access(ctx context.Context, mask uint32) error {

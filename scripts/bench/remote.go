@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 )
 
 // A volume is how much lies in the bucket, in bytes and objects.
@@ -47,8 +46,8 @@ func remote(s *site, t *table) error {
 		}
 		here = append(here, c)
 	}
-	r := &remoteBench{volume: n, raw: s.raw, clients: here, gcs: slices.ContainsFunc(here, func(c client) bool { return c.gcs })}
-	var err error
+	_, err := exec.LookPath("bin/fake-gcs-server")
+	r := &remoteBench{volume: n, raw: s.raw, clients: here, gcs: err == nil}
 	if r.servers, err = startServers(s.raw, r.gcs); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ var clients = []client{
 			"-o", "use_cache="+home+"/cache", "-o", "parallel_count=16", "-o", "multipart_size=10", "-o", "multireq_max=64", "-o", "complement_stat",
 			"-o", "stat_cache_expire=3600", "-o", "max_stat_cache_size=200000", "-o", "ro", "-o", "kernel_cache"), nil
 	}},
-	{ownName + " gs", "bin/artifactfs", true, nil},
+	{ownName + " gs", "bin/fake-gcs-server", true, nil},
 	{"gcsfuse", "bin/gcsfuse", true, func(l link, home, mnt string) (*exec.Cmd, error) {
 		if l.gcs == "" {
 			return nil, errors.New("no server for it")

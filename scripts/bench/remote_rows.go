@@ -37,7 +37,6 @@ var remoteRows = []struct {
 
 // rows adds a link's rows: each client beside the plain GETs, and artifactfs beside the best peer on the same server.
 func (r *remoteBench) rows(l link, all map[string][]shots, t *table) {
-	own := r.clients[0].name
 	for _, row := range remoteRows {
 		name := l.name + ": " + row.name
 		native, _ := rowMedian(all["limit"], row.name)
@@ -51,12 +50,17 @@ func (r *remoteBench) rows(l link, all map[string][]shots, t *table) {
 			if !ok {
 				continue
 			}
-			target, beside := limit{}, native
-			if c.name == own {
-				target = map[string]limit{"plain": row.plain, "slow": row.slow}[l.name]
-			}
+			beside, target := native, limit{}
 			if row.name == rowSecond || row.name == rowRemounted {
 				beside, _ = rowMedian(all[c.name], row.name+rowDisk)
+			} else if c.gcs {
+				beside = 0 // the GETs are from the other server
+			}
+			if c.start == nil {
+				target = map[string]limit{"plain": row.plain, "slow": row.slow}[l.name]
+			}
+			if beside == 0 && !target.absolute {
+				target = limit{}
 			}
 			t.add(name, c.name, row.unit, beside, v, target)
 		}
@@ -66,8 +70,8 @@ func (r *remoteBench) rows(l link, all map[string][]shots, t *table) {
 	}
 }
 
-// besideGets compares the cold read with GETs that keep nothing, and with those that write a file while another is read through FUSE. Where processors are few,
-// the second is the most that any file system in user space can reach.
+// besideGets compares the cold read with GETs that keep nothing, and with those that write a file while another is read through FUSE: where processors are
+// few, what that takes is there for every file system in user space that keeps what it reads.
 func (r *remoteBench) besideGets(l link, all map[string][]shots, nowhere float64, t *table) {
 	own := r.clients[0].name
 	cold, ok := rowMedian(all[own], rowCold)
@@ -88,24 +92,39 @@ func (r *remoteBench) besidePeers(name, row, unit string, all map[string][]shots
 		if !ok || own.start != nil {
 			continue
 		}
-		best, bestName := 0.0, ""
+		best, unfair := rival{}, rival{}
 		for _, c := range r.clients {
-			peer, ok := rowMedian(all[c.name], row)
-			if !ok || c.start == nil || c.gcs != own.gcs || row == rowRandom && overReads(all[c.name]) {
-				continue
+			v, ok := rowMedian(all[c.name], row)
+			switch {
+			case !ok || c.start == nil || c.gcs != own.gcs:
+			case row == rowRandom && overReads(all[c.name]):
+				unfair.beaten(c.name, v, unit)
+			default:
+				best.beaten(c.name, v, unit)
 			}
-			if bestName == "" || (peer > best) == rate(unit) {
-				best, bestName = peer, c.name
-			}
-		}
-		if bestName == "" {
-			continue
 		}
 		ahead := limit{atMost: 1}
 		if rate(unit) {
 			ahead = limit{atLeast: 1}
 		}
-		t.add(name, own.short()+"/"+bestName, unit, best, v, ahead)
+		if best.name != "" {
+			t.add(name, own.short()+"/"+best.name, unit, best.value, v, ahead)
+		}
+		if unfair.name != "" {
+			t.add(name+", fetching much more", own.short()+"/"+unfair.name, unit, unfair.value, v, limit{})
+		}
+	}
+}
+
+// A rival is the best peer so far.
+type rival struct {
+	name  string
+	value float64
+}
+
+func (r *rival) beaten(name string, value float64, unit string) {
+	if r.name == "" || (value > r.value) == rate(unit) {
+		r.name, r.value = name, value
 	}
 }
 

@@ -88,7 +88,7 @@ func freeAddr() string {
 // start runs a server, and waits until it listens.
 func (s *servers) start(raw, addr string, argv ...string) error {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	log, err := os.Create(filepath.Join(raw, filepath.Base(argv[0])+".log"))
+	log, err := os.OpenFile(filepath.Join(raw, filepath.Base(argv[0])+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
