@@ -129,6 +129,7 @@ func (req gqlRequest) names() []string {
 func (s *Server) exec(u *user, req gqlRequest) *graphql.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.stop()()
 	s.world.expire()
 	ctx := context.WithValue(context.Background(), userKey{}, u)
 	res := s.gql.Exec(ctx, req.Query, req.OperationName, req.Variables)

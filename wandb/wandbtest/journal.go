@@ -55,7 +55,7 @@ func (s *Server) openJournal(dir string) error {
 
 // repeat carries out the deeds in f, at their times, and returns where the last whole line ends.
 func (s *Server) repeat(f *os.File) (end int64, err error) {
-	defer func() { s.past = time.Time{} }()
+	defer s.stands.Store(nil)
 	for lines := bufio.NewReader(f); ; {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
@@ -66,7 +66,7 @@ func (s *Server) repeat(f *os.File) (end int64, err error) {
 			return end, fmt.Errorf("after %d bytes: %w", end, err)
 		}
 		end += int64(len(line))
-		s.past = d.Time
+		s.stands.Store(&d.Time)
 		u := s.world.keyed(d.Key)
 		if u == nil {
 			return end, errors.New("was written with another key")

@@ -52,6 +52,7 @@ func (s *Server) fileStream(w http.ResponseWriter, r *http.Request, u *user, ent
 func (s *Server) stream(u *user, entity, project, name string, in fileStream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.stop()()
 	e := s.world.entity(entity)
 	if e == nil || !u.sees(e) || e.project(project) == nil || e.project(project).run(name) == nil {
 		return false

@@ -40,9 +40,9 @@ type Server struct {
 	path   string
 	secret []byte
 	store  dirStore
-	temp   string    // a directory to remove
-	past   time.Time // the clock, while the journal is repeated
-	orders bool      // AdminPath is served
+	temp   string                    // a directory to remove
+	stands atomic.Pointer[time.Time] // the clock, while a deed is done or repeated
+	orders bool                      // AdminPath is served
 	served atomic.Int64
 	series atomic.Int64 // URLs of an earlier one have expired
 	ahead  atomic.Int64 // of the clock, in nanoseconds
@@ -216,10 +216,21 @@ func (s *Server) ExpireURLs() { s.series.Add(1) }
 func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
 func (s *Server) now() time.Time {
-	if !s.past.IsZero() {
-		return s.past
+	if at := s.stands.Load(); at != nil {
+		return *at
 	}
 	return time.Now().Add(time.Duration(s.ahead.Load()))
+}
+
+// stop has the clock stand still until what it returns is called: all that a deed does happens
+// at one time, which the journal has. It is called with mu held.
+func (s *Server) stop() (goOn func()) {
+	if s.stands.Load() != nil { // it is repeated
+		return func() {}
+	}
+	at := s.now()
+	s.stands.Store(&at)
+	return func() { s.stands.Store(nil) }
 }
 
 // BytesServed is how many bytes of blobs were read from the store so far.
