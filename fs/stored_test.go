@@ -288,21 +288,23 @@ func TestStoredListingEnds(t *testing.T) {
 	if list, err := f.Readdirnames(0); err != nil || len(list) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	write(t, filepath.Join(s.dir, "sub/b"), "x")
-	write(t, named, "2")
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-		list, err := f.Readdirnames(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(list) == 2 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%v, long after it changed", list)
+	for i := 2; i < 5; i++ { // each time, and not the first alone
+		write(t, filepath.Join(s.dir, "sub", fmt.Sprint(i)), "x")
+		write(t, named, fmt.Sprint(i))
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if _, err := f.Seek(0, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			list, err := f.Readdirnames(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list) == i {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%v, long after it changed to listing %d", list, i)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ package nodes
 
 import (
 	"context"
+	"sync"
 	"syscall"
 	"time"
 
@@ -129,13 +130,15 @@ func listingOf(ctx context.Context, d resolver.Dir, a store.Attr) (now stamp, ok
 // rewinddir, read.
 type dirHandle struct {
 	n      *dirNode
-	kept   bool        // the kernel keeps what it reads by this handle, for who opens the directory next
-	ends   *time.Timer // when it is no longer to keep it for this one
+	kept   bool // the kernel keeps what it reads by this handle, for who opens the directory next
 	listed bool
 	list   []resolver.DirEntry
 	at     stamp     // of the list
 	when   time.Time // it was read
 	next   int
+
+	mu   sync.Mutex  // guards what follows
+	ends *time.Timer // when the kernel is no longer to keep it for this one; nil: never, or it is closed
 }
 
 var (
@@ -147,14 +150,25 @@ var (
 )
 
 // keep notes that the kernel keeps the listing, which is good for so long. A handle that is
-// open for longer gets a new one then: the kernel looks at the directory's times alone,
-// and one in a bucket has none. Of a directory pages may be invalidated: nobody holds them
-// while a request is under way.
+// open for longer gets a new one then, and each time after that: the kernel looks at the
+// directory's times alone, and one in a bucket has none. Of a directory pages may be
+// invalidated: nobody holds them while a request is under way.
 func (h *dirHandle) keep(d resolver.Dir, valid time.Duration) {
 	h.kept = true
-	if _, ok := d.(resolver.Keeper); ok {
-		h.ends = time.AfterFunc(valid, func() { h.n.NotifyContent(0, 0) })
+	if _, ok := d.(resolver.Keeper); !ok {
+		return
 	}
+	valid = max(valid, time.Second)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ends = time.AfterFunc(valid, func() {
+		h.n.NotifyContent(0, 0)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.ends != nil {
+			h.ends.Reset(valid)
+		}
+	})
 }
 
 func (h *dirHandle) read(ctx context.Context) syscall.Errno {
@@ -267,9 +281,12 @@ func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 // another, nobody knows which list the kernel has: whoever opens it next gets a new one.
 func (h *dirHandle) Releasedir(context.Context, uint32) {
 	h.n.sys.lanes.dir(h.n.dir(), -1)
+	h.mu.Lock()
 	if h.ends != nil {
 		h.ends.Stop()
+		h.ends = nil
 	}
+	h.mu.Unlock()
 	if h.kept && h.listed && h.n.inode.changed(h.at) {
 		h.n.inode.show(unknown)
 	}

@@ -79,14 +79,14 @@ func (a *app) serveForeground(ctx context.Context, s *state, m *mountFlags, lk *
 	})
 }
 
-// gcPercent lets the heap grow by half between collections, not double: what
+// gcPercent lets the heap grow by a quarter between collections, not double: what
 // hostile records leave behind must not add up to the 300 MiB that we promise. A
 // fixed limit would do that too, and collect without end where the kernel keeps
 // more names than fit below it (measured: 400,000 at 1 KiB each).
 const gcPercent = 25
 
-// gcSlack is counted as heap, and never touched, so it takes no memory: half of it may be
-// allocated between collections of a heap that is small. The buffers of reads would have
+// gcSlack is counted as heap, and never touched, so it takes no memory: a quarter of it may
+// be allocated between collections of a heap that is small. The buffers of reads would have
 // one every few milliseconds, and be made anew after each.
 const gcSlack = 32 << 20
 

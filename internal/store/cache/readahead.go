@@ -3,7 +3,7 @@ package cache
 import "sync"
 
 // Of reading ahead. Nothing is fetched ahead for the first readOn bytes of a run: a
-// random read of 256 KiB comes as two of 128 KiB. After them, as much as was read of
+// random read of 256 KiB may come as two of 128 KiB. After them, as much as was read of
 // the run, so that no pattern of reads fetches more than twice what it reads; who
 // began at the start of the file, or has read on for long, is likelier to go on, and
 // gets startFactor times that. Of a store that is far away a file's start
